@@ -1,0 +1,4 @@
+//! Metrics: samples and series, and PromQL over them. Pure: no IO, no clock; a query's time is an argument.
+
+pub mod sample;
+pub mod source;

@@ -1,0 +1,1 @@
+//! One end-to-end binary.
