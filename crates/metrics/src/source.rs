@@ -2,6 +2,7 @@
 
 use kernel::Labels;
 
+use crate::histogram::HistogramSample;
 use crate::sample::Sample;
 
 /// How a matcher compares.
@@ -43,13 +44,18 @@ pub struct Selection<'a> {
     pub max_samples: u64,
 }
 
-/// A selected series. `samples` ascend in time, one per millisecond, stale markers included.
+/// A selected series. Samples ascend in time, stale markers included; a millisecond holds a float or a histogram, not both.
 #[derive(Clone, Debug)]
 pub struct Series {
     /// The full label set, metric name included.
     pub labels: Labels,
-    /// Within the selection.
+    /// Its floats within the selection.
     pub samples: Vec<Sample>,
+    /// Its histograms within the selection.
+    pub histograms: Vec<HistogramSample>,
+    /// For samples whose counter is known to have started at some time: (sample's time, start time), ascending, both in
+    /// milliseconds. Empty when nothing is known, which is the usual case.
+    pub starts: Vec<(i64, i64)>,
 }
 
 /// Why a selection failed.
@@ -76,6 +82,21 @@ pub trait SeriesSource: Send + Sync {
     /// # Errors
     /// A limit is reached, data cannot be read, or the query was cancelled.
     fn select(&self, selection: &Selection<'_>) -> Result<Vec<Series>, SourceError>;
+}
+
+// === impl Series ===
+
+impl Default for Series {
+    fn default() -> Self {
+        Self::new(Labels::empty(), Vec::new())
+    }
+}
+
+impl Series {
+    /// A series of floats whose start times are unknown.
+    pub fn new(labels: Labels, samples: Vec<Sample>) -> Self {
+        Self { labels, samples, histograms: Vec::new(), starts: Vec::new() }
+    }
 }
 
 // === impl Matcher ===
