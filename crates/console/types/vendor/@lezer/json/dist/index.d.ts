@@ -1,0 +1,3 @@
+import {LRParser} from "../../../@lezer/lr/dist/index.js"
+
+export const parser: LRParser
