@@ -165,3 +165,93 @@ fn address_key(address: IpAddr) -> String {
 fn user_key(user: &str) -> &str {
     if user.parse::<crate::identity::Name>().is_ok() { user } else { "" }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_secs(1_000_000);
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    #[test]
+    fn a_bucket_gives_its_burst_then_one_token_a_refill() {
+        let mut limiter = Limiter::new(3, Span::from_secs(10), 100);
+        let mut given = Vec::new();
+        for second in 0..60 {
+            while limiter.take("a", START + Span::from_secs(second)).is_ok() {
+                given.push(second);
+            }
+        }
+        assert_eq!(given, [0, 0, 0, 10, 20, 30, 40, 50]);
+        // After a rest it is full again, and no fuller.
+        let rested = START + Span::from_hours(1);
+        assert_eq!((0..9).filter(|_| limiter.take("a", rested).is_ok()).count(), 3);
+    }
+
+    #[test]
+    fn a_refusal_says_when_and_is_right() {
+        let mut limiter = Limiter::new(1, Span::from_millis(2_500), 100);
+        limiter.take("a", START).unwrap();
+        let limited = limiter.take("a", START + Span::from_millis(200)).unwrap_err();
+        assert_eq!(limited.retry_after, Span::from_secs(3), "2.3 s rounded up");
+        assert!(limiter.take("a", START + Span::from_millis(200) + limited.retry_after).is_ok());
+        let fault = Fault::from(limited);
+        assert_eq!(fault.kind, kernel::FaultKind::Exhausted);
+        assert_eq!(fault.retry_after, Some(Span::from_secs(3)));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_a_flood_of_names_frees_nobody() {
+        let mut limiter = Limiter::new(5, Span::from_secs(10), 50);
+        while limiter.take("admin", START).is_ok() {}
+        for i in 0..10_000 {
+            limiter.take(&format!("made-up-{i}"), START + Span::from_millis(i)).unwrap();
+            assert!(limiter.len() <= 50);
+        }
+        assert!(limiter.take("admin", START + Span::from_secs(9)).is_err(), "still held off");
+        // Full buckets are dropped as time goes on.
+        limiter.take("late", START + Span::from_hours(1)).unwrap();
+        assert_eq!(limiter.len(), 1);
+        limiter.forget("late");
+        assert!(limiter.is_empty());
+    }
+
+    #[test]
+    fn one_address_cannot_keep_a_user_out() {
+        let mut limits = SignInLimits::default();
+        let tried = (0..1_000).filter(|_| limits.attempt(address(1), Some("ada"), START).is_ok()).count();
+        assert_eq!(tried, ADDRESS_BURST as usize);
+        assert_eq!(limits.attempt(address(2), Some("ada"), START), Ok(()));
+        // Many addresses together are stopped by the user's bucket, and links do not count there.
+        let spread = (3..200).filter(|i| limits.attempt(address(*i), Some("ada"), START).is_ok()).count();
+        assert_eq!(spread, USER_BURST as usize - tried - 1);
+        assert_eq!(limits.attempt(address(201), None, START), Ok(()));
+        assert_eq!(limits.attempt(address(201), Some("grace"), START), Ok(()));
+    }
+
+    #[test]
+    fn success_gives_the_address_its_tokens_back() {
+        let mut limits = SignInLimits::default();
+        for user in 0..100 {
+            limits.attempt(address(1), Some(&format!("user-{user}")), START).unwrap();
+            limits.succeeded(address(1));
+        }
+    }
+
+    #[test]
+    fn what_counts_as_one_address() {
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
+        ] {
+            let key = |text: &str| address_key(text.parse().unwrap());
+            assert_eq!(key(one) == key(other), same, "{one} {other}");
+        }
+        assert_eq!(user_key(&"x".repeat(10_000)), user_key("Not A Name"));
+    }
+}

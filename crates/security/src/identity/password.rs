@@ -170,3 +170,78 @@ fn argon2(pepper: &[u8]) -> Result<Argon2<'_>, argon2::password_hash::Error> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
     Ok(Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, params)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: DigestKey = DigestKey::new([7; 32]);
+
+    #[test]
+    fn the_rules() {
+        let long = "å".repeat(512);
+        for (text, expected) in [
+            ("correct horse", None),
+            ("åäöåäöåäöå", None),
+            ("123456789", Some(WeakPassword::Short)),
+            ("ååååååååå", Some(WeakPassword::Short)),
+            ("aaaaaaaaaaaa", Some(WeakPassword::Repeated)),
+            ("Ada.Lovelace", Some(WeakPassword::UserName)),
+            (&format!("{}b", "a".repeat(1023)), None),
+            (&format!("{long}b"), Some(WeakPassword::Long)),
+        ] {
+            assert_eq!(Password::new(text, "ada.lovelace").err(), expected, "{text:.20}");
+        }
+    }
+
+    #[test]
+    fn a_password_verifies_only_as_itself_and_only_with_the_key() {
+        let hash = Password::new("correct horse", "ada").unwrap().hash([1; SALT_BYTES], &KEY).unwrap();
+        assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_str());
+        let other = DigestKey::new([8; 32]);
+        let overlong = "correct horse".repeat(100);
+        for (stored, attempt, key, expected) in [
+            (Some(&hash), "correct horse", &KEY, Verdict::Right),
+            (Some(&hash), "correct hors", &KEY, Verdict::Wrong),
+            (Some(&hash), "", &KEY, Verdict::Wrong),
+            (Some(&hash), "correct horse", &other, Verdict::Wrong),
+            (Some(&hash), &overlong, &KEY, Verdict::Wrong),
+            (None, "correct horse", &KEY, Verdict::Wrong),
+            (Some(&PasswordHash("$argon2id$nonsense".to_owned())), "correct horse", &KEY, Verdict::Wrong),
+            (Some(&PasswordHash(String::new())), "", &KEY, Verdict::Wrong),
+        ] {
+            assert_eq!(PasswordHash::verify(stored, attempt, key), expected, "{stored:?} {attempt:.20}");
+        }
+    }
+
+    #[test]
+    fn a_weaker_hash_verifies_and_asks_to_be_renewed() {
+        let pepper = KEY.pepper();
+        for (algorithm, memory, passes, expected) in [
+            (Algorithm::Argon2id, MEMORY_KIB, PASSES, Verdict::Right),
+            (Algorithm::Argon2id, 64, PASSES, Verdict::RightButStale),
+            (Algorithm::Argon2id, MEMORY_KIB, 1, Verdict::RightButStale),
+            (Algorithm::Argon2i, MEMORY_KIB, PASSES, Verdict::RightButStale),
+        ] {
+            let params = Params::new(memory, passes, LANES, None).unwrap();
+            let argon2 = Argon2::new_with_secret(&pepper, algorithm, Version::V0x13, params).unwrap();
+            let stored = argon2.hash_password_with_salt(b"correct horse", &[3; SALT_BYTES]).unwrap();
+            let stored = PasswordHash(stored.to_string());
+            assert_eq!(
+                PasswordHash::verify(Some(&stored), "correct horse", &KEY),
+                expected,
+                "{memory} {passes}"
+            );
+            assert_eq!(PasswordHash::verify(Some(&stored), "wrong horse", &KEY), Verdict::Wrong);
+        }
+    }
+
+    #[test]
+    fn hashes_are_hidden_in_debug_output() {
+        let password = Password::new("correct horse", "ada").unwrap();
+        let hash = PasswordHash("$argon2id$…".to_owned());
+        for shown in [format!("{password:?}"), format!("{hash:?}"), format!("{KEY:?}")] {
+            assert!(!shown.contains("horse") && !shown.contains("argon2") && !shown.contains('7'), "{shown}");
+        }
+    }
+}

@@ -265,3 +265,97 @@ impl fmt::Display for SessionId {
         f.pad(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: DigestKey = DigestKey::new([7; 32]);
+    const KINDS: [SecretKind; 3] = [SecretKind::Token, SecretKind::Session, SecretKind::Link];
+
+    #[test]
+    fn a_secret_is_written_as_documented() {
+        let secret = Secret::mint(SecretKind::Token, [0xA5; SECRET_BYTES]);
+        assert_eq!(secret.expose(), "mst_paWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlKQTl");
+        assert_eq!(format!("{secret:?}"), "mst_…");
+        let digest = secret.digest(&KEY);
+        assert_eq!(digest.token_id().to_string().len(), 20);
+        assert_eq!(
+            String::from(digest),
+            "f0d4a1bc900b661bc4d79250c62a5c5d8daafe2774594724b535e29d07467efd",
+            "as Python's hmac module computes it"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_secret_is_said_without_repeating_it() {
+        let good = Secret::mint(SecretKind::Token, [1; SECRET_BYTES]).expose().to_owned();
+        let mut mistyped = good.clone();
+        mistyped.replace_range(10..11, "Z");
+        for (text, expected) in [
+            ("", "should start with \"mst_\""),
+            ("hunter2", "should start with \"mst_\""),
+            (&good.replace("mst_", "mss_"), "should start with \"mst_\""),
+            (&good[..30], "30 characters instead of 40"),
+            (&format!("{good}A"), "41 characters instead of 40"),
+            (&mistyped, "mistyped"),
+            (&good.replace(&good[8..9], "="), "mistyped"),
+        ] {
+            let error = Secret::parse(SecretKind::Token, text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+            assert!(text.len() < 10 || !error.contains(text), "{error}");
+        }
+        assert!(Secret::parse(SecretKind::Token, &format!(" {good}\n")).is_ok(), "pasted with white space");
+    }
+
+    #[test]
+    fn a_key_or_a_kind_changes_the_digest() {
+        let mut digests: Vec<Digest> = KINDS
+            .iter()
+            .flat_map(|kind| {
+                let secret = Secret::mint(*kind, [2; SECRET_BYTES]);
+                [secret.digest(&KEY), secret.digest(&DigestKey::new([8; 32]))]
+            })
+            .collect();
+        digests.sort();
+        digests.dedup();
+        assert_eq!(digests.len(), 6);
+    }
+
+    proptest! {
+        #[test]
+        fn minted_secrets_parse_back(random: [u8; SECRET_BYTES], kind in 0..3_usize) {
+            let secret = Secret::mint(KINDS[kind], random);
+            prop_assert_eq!(Secret::parse(KINDS[kind], secret.expose()), Ok(secret.clone()));
+            let other = KINDS[(kind + 1) % 3];
+            prop_assert!(Secret::parse(other, secret.expose()).is_err());
+        }
+
+        #[test]
+        fn any_one_character_changed_is_noticed(
+            random: [u8; SECRET_BYTES], at in 4..40_usize, to in "[A-Za-z0-9_-]",
+        ) {
+            let secret = Secret::mint(SecretKind::Token, random);
+            let mut text = secret.expose().to_owned();
+            text.replace_range(at..=at, &to);
+            let parsed = Secret::parse(SecretKind::Token, &text);
+            // The check has 24 bits: a change slips through once in 16 million, never unseen as the same secret.
+            prop_assert_eq!(parsed.is_ok(), text == secret.expose());
+        }
+
+        #[test]
+        fn parsing_never_panics_and_accepts_one_spelling(text in "\\PC{0,60}") {
+            if let Ok(secret) = Secret::parse(SecretKind::Token, &text) {
+                prop_assert_eq!(secret.expose(), text.trim());
+            }
+        }
+
+        #[test]
+        fn digests_round_trip(bytes: [u8; 32]) {
+            let text = String::from(Digest(bytes));
+            prop_assert_eq!(Digest::try_from(text), Ok(Digest(bytes)));
+        }
+    }
+}
