@@ -1,5 +1,6 @@
 //! Metrics: samples and series, and PromQL over them. Pure: no IO, no clock; a query's time is an argument.
 
+pub mod chunk;
 pub mod histogram;
 pub mod sample;
 pub mod source;
