@@ -67,3 +67,46 @@ pub struct FamilyMetadata {
     /// Such as `seconds`; may be empty.
     pub unit: String,
 }
+
+/// A metric family as it stands at one moment: what is exposed to a scrape, and what a collector hands on.
+///
+/// Names follow the text format: a counter's family is called as its samples are (`http_requests_total`), an info's
+/// `build_info`; the samples of a histogram or summary carry the family's name and a suffix.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Family {
+    /// Name, type, help and unit.
+    pub metadata: FamilyMetadata,
+    /// In the order they are shown.
+    pub samples: Vec<FamilySample>,
+}
+
+/// One line of an exposition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FamilySample {
+    /// The full label set, metric name included.
+    pub labels: Labels,
+    /// The value.
+    pub value: f64,
+    /// Milliseconds since the epoch, where the exposer states it; usually the scrape's own time counts.
+    pub timestamp: Option<i64>,
+    /// An observation that stands for the value, such as one trace.
+    pub exemplar: Option<Exemplar>,
+}
+
+/// A single observation, with labels that lead to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    /// Such as `trace_id`.
+    pub labels: Labels,
+    /// The observed value.
+    pub value: f64,
+    /// Milliseconds since the epoch, if stated.
+    pub timestamp: Option<i64>,
+}
+
+impl FamilySample {
+    /// A sample without time or exemplar.
+    pub fn new(labels: Labels, value: f64) -> Self {
+        Self { labels, value, timestamp: None, exemplar: None }
+    }
+}

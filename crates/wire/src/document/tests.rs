@@ -113,7 +113,7 @@ fn each_limit_is_named_when_it_is_reached() {
         format!("{text}a{}: &a{} [{alias}]\n", i + 1, i + 1)
     });
     let long = "x".repeat(MAX_SCALAR_BYTES / 8);
-    let repeated = format!("a: &x {long}\nb: [{}]\n", vec!["*x"; 9].join(","));
+    let repeated = format!("a: &x {long}\nb: [{}]\n", ["*x"; 9].join(","));
     for (text, expected) in [
         (bomb, "more than 200000 values"),
         (repeated, "more than 16 MiB of values"),
@@ -160,6 +160,34 @@ fn every_key_and_value_has_a_place() {
         );
     }
     assert_eq!(document.position("/kind").file, "f.yaml");
+}
+
+/// Texts that invite a parser to look at everything twice: quadratic work on 256 KiB would take a minute.
+#[test]
+fn long_texts_do_not_take_quadratic_time() {
+    let units = [
+        "a ",
+        "a,",
+        "[a,",
+        "'x':",
+        "- a\n",
+        "? a\n",
+        "&a a\n",
+        "#\n",
+        "\"\\u0041\" ",
+        "a: |\n x\n",
+        "---\n",
+        "%A\n",
+    ];
+    for unit in units {
+        for prefix in ["", "{", "[", "\"", "a: >\n "] {
+            let text = format!("{prefix}{}", unit.repeat((1 << 18) / unit.len()));
+            let start = std::time::Instant::now();
+            fuzz_one(text.as_bytes());
+            let took = start.elapsed();
+            assert!(took.as_secs() < 10, "{prefix:?} {unit:?}: {took:?}");
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -266,13 +294,82 @@ fn checking_reports_everything_that_does_not_fit() {
     }
 }
 
+#[allow(dead_code, reason = "only its shape is tested")]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Rollout {
+    mode: Mode,
+    action: Option<Action>,
+    step: Step,
+    #[serde(default)]
+    limits: std::collections::BTreeMap<String, u8>,
+}
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+enum Mode {
+    /// Documented variants are generated as `oneOf` with `const`.
+    Canary,
+    BlueGreen,
+}
+
+#[allow(dead_code, reason = "only its shape is tested")]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum Action {
+    Notify { channel: String },
+    Halt { after: u32 },
+}
+
+#[allow(dead_code, reason = "only its shape is tested")]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
+enum Step {
+    Wait { seconds: u32 },
+    Weight { percent: f64 },
+}
+
+#[test]
+fn schemas_generated_from_types_are_understood() {
+    let schema = schemars::schema_for!(Rollout).to_value();
+    for (text, expected) in [
+        ("{mode: blueGreen, action: {halt: {after: 1}}, step: {type: wait, seconds: 5}, limits: {a: 1}}", ""),
+        ("{mode: canary, step: {type: weight, percent: 5}}", ""),
+        (
+            "{mode: cannary, step: {type: wait, seconds: 5}}",
+            "1:8 `cannary` is not one of `blueGreen`, `canary` [did you mean `canary`?]",
+        ),
+        (
+            "{mode: canary, action: {hald: {after: 1}}, step: {type: wait, seconds: 5}}",
+            "1:25 unknown field `hald` [did you mean `halt`?]",
+        ),
+        (
+            "{mode: canary, action: {notify: {chanel: x}}, step: {type: wait, seconds: 5}}",
+            "1:33 the field `channel` is missing\n1:34 unknown field `chanel` [did you mean `channel`?]",
+        ),
+        (
+            "{mode: canary, step: {type: wait, secs: 5}}",
+            "1:22 the field `seconds` is missing\n1:35 unknown field `secs` [the fields here are seconds, type]",
+        ),
+        (
+            "{mode: canary, step: {type: wait, seconds: 5}, limits: {a: 300}}",
+            "1:60 300 is more than 255, the most allowed",
+        ),
+    ] {
+        let document = one(text);
+        assert_eq!(lines(&check(&document, &schema)), expected, "{text}");
+        // The schema and the type agree on what is good.
+        assert_eq!(document.decode::<Rollout>().is_ok(), expected.is_empty(), "{text}");
+    }
+}
+
 #[test]
 fn yaml_is_written_for_people() {
     let value = json!({
         "kind": "Flag", "empty": {}, "none": null, "no": "no", "port": "12:30", "date": "2026-11-23",
         "list": [1, [2, 3], {"a": 1, "b": [true]}, []],
         "script": "line one\n  line two\n", "tail": "x\n\n\n", "lead": "  a\nb", "odd": "a: b # c",
-        "quoted": "say \"it\"", "control": "\u{7}", "long": {"deep": {"er": 0.5}},
+        "quoted": "\"it\" said", "control": "\u{7}", "long": {"deep": {"er": 0.5}},
     });
     let expected = "\
 kind: Flag
@@ -300,7 +397,7 @@ lead: |2-
     a
   b
 odd: \"a: b # c\"
-quoted: 'say \"it\"'
+quoted: '\"it\" said'
 control: \"\\u0007\"
 long:
   deep:

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Tag};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 use kernel::{Position, Problem};
 use serde_json::Value;
 
@@ -44,6 +44,22 @@ struct Reader<'a> {
     skipping: usize,
 }
 
+/// Where an event stands.
+struct Site {
+    at: Mark,
+    /// Where its tag stands; without a tag, where it stands itself.
+    tag: Mark,
+    /// Nothing is written there: the parser made up a missing value.
+    empty: bool,
+}
+
+impl Site {
+    fn of(span: &Span) -> Self {
+        let at = mark(&span.start);
+        Self { at, tag: span.tag_start().map_or(at, |m| mark(&m)), empty: span.start == span.end }
+    }
+}
+
 impl Reader<'_> {
     fn run(&mut self, text: &str) -> Result<(), Stop> {
         if let Some(at) = forbidden_character(text) {
@@ -62,16 +78,15 @@ impl Reader<'_> {
         };
         for next in Parser::new_from_str_with_options(text, options) {
             match next {
-                Ok((event, span)) => {
-                    self.event(event, mark(&span.start), span.tag_start().map(|m| mark(&m)))?
-                }
+                Ok((event, span)) => self.event(event, &Site::of(&span))?,
                 Err(error) => return Err(self.syntax(&error)),
             }
         }
         Ok(())
     }
 
-    fn event(&mut self, event: Event<'_>, at: Mark, tag_at: Option<Mark>) -> Result<(), Stop> {
+    fn event(&mut self, event: Event<'_>, site: &Site) -> Result<(), Stop> {
+        let at = site.at;
         if self.skipping > 0 {
             self.skip(&event);
             return Ok(());
@@ -99,20 +114,20 @@ impl Reader<'_> {
                 }
             }
             Event::Scalar(text, style, anchor, tag) if self.composer.wants_key() => {
-                self.key(&text, style, anchor, tag.as_deref(), at)?;
+                self.key(&text, style, anchor, tag.as_deref(), site)?;
             }
             Event::Scalar(text, style, anchor, tag) => {
-                self.blank = text.is_empty() && style == ScalarStyle::Plain && tag.is_none();
-                let value = self.scalar(&text, style, tag.as_deref(), at, tag_at.unwrap_or(at))?;
+                self.blank = site.empty && style == ScalarStyle::Plain && tag.is_none();
+                let value = self.scalar(&text, style, tag.as_deref(), site)?;
                 let closed = self.composer.scalar(value, at, anchor)?;
                 self.remember(closed);
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.collection_tag(tag.as_deref(), "seq", tag_at.unwrap_or(at))?;
+                self.collection_tag(tag.as_deref(), "seq", site.tag)?;
                 self.composer.open_sequence(at, anchor)?;
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.collection_tag(tag.as_deref(), "map", tag_at.unwrap_or(at))?;
+                self.collection_tag(tag.as_deref(), "map", site.tag)?;
                 self.composer.open_mapping(at, anchor)?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -147,15 +162,16 @@ impl Reader<'_> {
         style: ScalarStyle,
         anchor: usize,
         tag: Option<&Tag>,
-        at: Mark,
+        site: &Site,
     ) -> Result<(), Stop> {
+        let at = site.at;
         let plain = style == ScalarStyle::Plain;
         if plain && text == "<<" {
             let hint = "write the fields out, or quote the key if it is meant as text";
             self.composer.refuse(at, "merge keys (`<<`) are not part of YAML 1.2", Some(hint))?;
             return self.composer.key(None, at);
         }
-        if plain && text.is_empty() {
+        if plain && site.empty {
             self.composer.refuse(at, "a key is missing before `:`", None)?;
             return self.composer.key(None, at);
         }
@@ -195,8 +211,7 @@ impl Reader<'_> {
         text: &str,
         style: ScalarStyle,
         tag: Option<&Tag>,
-        at: Mark,
-        tag_at: Mark,
+        site: &Site,
     ) -> Result<Value, Stop> {
         let string = || Ok(Value::String(text.to_owned()));
         let read = match tag {
@@ -206,10 +221,10 @@ impl Reader<'_> {
             Some(tag) => match tag.core_suffix() {
                 Some("str") => string(),
                 Some(wanted @ ("int" | "float" | "bool" | "null")) => {
-                    return self.tagged(text, wanted, at);
+                    return self.tagged(text, wanted, site.at);
                 }
                 _ => {
-                    self.unknown_tag(tag, tag_at)?;
+                    self.unknown_tag(tag, site.tag)?;
                     string()
                 }
             },
@@ -218,7 +233,7 @@ impl Reader<'_> {
             Ok(value) => Ok(value),
             Err(refusal) => {
                 let (message, hint) = explain(text, refusal);
-                self.composer.refuse(at, message, Some(hint))?;
+                self.composer.refuse(site.at, message, Some(hint))?;
                 Ok(Value::Null)
             }
         }
