@@ -1,8 +1,16 @@
 //! The `Ledger` port: what the house asks of a ledger, whatever keeps it.
+//!
+//! Invariants of every adapter: facts are numbered from 1 without gaps; an answered append survives a crash and a
+//! loss of power; a fact that is read is byte for byte the fact that was appended, or the read fails.
+
+use std::io::BufRead;
+use std::time::Duration;
 
 use kernel::{Actor, ChangeId, FactSeq, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::{DeadLetter, FactFilter, ImportError, LedgerStats, OutboxCounts, Tip, Verified, VerifyProgress};
 
 /// A fact on its way in: the ledger adds number, hash and place in the chain.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,17 +138,21 @@ pub enum LedgerError {
     #[error("{0}")]
     Locked(String),
     /// The chain is broken, or a stored value cannot be read.
-    #[error("the ledger is damaged at fact {seq}: {what}")]
+    #[error("the ledger is damaged{}: {what}", at_fact(*seq))]
     Damaged {
-        /// The first fact that does not verify.
+        /// The first fact that does not verify; 0 when the damage lies outside the facts.
         seq: FactSeq,
         /// What is wrong with it.
         what: String,
     },
-    /// Reading or writing failed.
+    /// Reading or writing failed. When a commit fails like this it is unknown whether the disk kept it: the ledger
+    /// takes nothing more until it is opened again, and what it then holds is the truth.
     #[error("{0}")]
     Io(String),
 }
+
+/// What happens after an append, given the number of the last fact.
+pub type AppendWatcher = Box<dyn Fn(FactSeq) + Send + Sync>;
 
 /// A ledger. Calls block until the answer is durable; they may be made from many threads at once and are
 /// committed in batches.
@@ -164,7 +176,12 @@ pub trait Ledger: Send + Sync {
     ///
     /// # Errors
     /// Damage or IO.
-    fn read(&self, after: FactSeq, limit: usize, chapter: Option<&str>) -> Result<Vec<FactRecord>, LedgerError>;
+    fn read(
+        &self,
+        after: FactSeq,
+        limit: usize,
+        chapter: Option<&str>,
+    ) -> Result<Vec<FactRecord>, LedgerError>;
 
     /// The newest snapshot of `chapter`.
     ///
@@ -178,7 +195,8 @@ pub trait Ledger: Send + Sync {
     /// IO.
     fn save_snapshot(&self, snapshot: &Snapshot) -> Result<(), LedgerError>;
 
-    /// Leases up to `limit` effects of `kind` that are due at `now`, until `until`.
+    /// Leases up to `limit` effects of `kind` that are due at `now`, until `until`, longest due first. An effect whose
+    /// lease ran out is due again.
     ///
     /// # Errors
     /// IO.
@@ -190,12 +208,85 @@ pub trait Ledger: Send + Sync {
         until: Timestamp,
     ) -> Result<Vec<Effect>, LedgerError>;
 
-    /// Ends a leased effect: delivered (`retry_at` and `dead` absent), to be tried again at `retry_at`, or dead.
-    /// A stale lease changes nothing and answers `false`.
+    /// Ends a leased effect: delivered, to be tried again, or dead. A stale lease changes nothing and answers `false`.
     ///
     /// # Errors
     /// IO.
     fn settle(&self, effect: &Effect, outcome: Settled) -> Result<bool, LedgerError>;
+
+    /// How many effects the outbox holds.
+    ///
+    /// # Errors
+    /// IO.
+    fn outbox(&self) -> Result<OutboxCounts, LedgerError>;
+
+    /// Up to `limit` effects that were given up, newest first.
+    ///
+    /// # Errors
+    /// IO.
+    fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, LedgerError>;
+
+    /// Gives a dead letter another try, due at `at` and with its attempts counted from 0; `false` when `id` is not a
+    /// dead letter, or one whose stored bytes are damaged.
+    ///
+    /// # Errors
+    /// IO.
+    fn revive(&self, id: u64, at: Timestamp) -> Result<bool, LedgerError>;
+
+    /// Forgets delivered effects of facts up to and including `upto`, and with them their idempotency keys. Returns
+    /// how many.
+    ///
+    /// # Errors
+    /// IO.
+    fn prune_outbox(&self, upto: FactSeq) -> Result<u64, LedgerError>;
+
+    /// The number and hash of the last fact.
+    fn tip(&self) -> Tip;
+
+    /// One fact.
+    ///
+    /// # Errors
+    /// Damage or IO.
+    fn fact(&self, seq: FactSeq) -> Result<Option<FactRecord>, LedgerError>;
+
+    /// The facts that satisfy `filter`, in its order.
+    ///
+    /// # Errors
+    /// Damage or IO.
+    fn query(&self, filter: &FactFilter) -> Result<Vec<FactRecord>, LedgerError>;
+
+    /// Blocks until there is a fact after `seq` or `timeout` has passed; returns the number of the last fact.
+    fn wait_beyond(&self, seq: FactSeq, timeout: Duration) -> FactSeq;
+
+    /// Calls `watcher` after every commit that added facts, in order, on the thread that commits: it must be quick and
+    /// must not append.
+    fn on_append(&self, watcher: AppendWatcher);
+
+    /// Reads everything that is stored and recomputes the whole chain. Damage is an answer, not an error.
+    ///
+    /// # Errors
+    /// IO.
+    fn verify(&self) -> Result<Verified, LedgerError> {
+        self.verify_with(&mut |_| {})
+    }
+
+    /// [`Ledger::verify`] that tells `progress` how far it is, at least every 10,000 facts.
+    ///
+    /// # Errors
+    /// IO.
+    fn verify_with(&self, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Verified, LedgerError>;
+
+    /// Fills an empty ledger with facts as [`crate::export`] writes them: all or nothing, and only if the chain holds.
+    ///
+    /// # Errors
+    /// See [`ImportError`]; on every error the ledger is still empty.
+    fn import(&self, lines: &mut dyn BufRead) -> Result<Tip, ImportError>;
+
+    /// What it holds and has done since it was opened.
+    ///
+    /// # Errors
+    /// IO.
+    fn stats(&self) -> Result<LedgerStats, LedgerError>;
 }
 
 /// How a delivery ended.
@@ -215,4 +306,8 @@ pub enum Settled {
         /// What went wrong.
         error: String,
     },
+}
+
+fn at_fact(seq: FactSeq) -> String {
+    if seq == FactSeq(0) { String::new() } else { format!(" at fact {seq}") }
 }
