@@ -172,11 +172,9 @@ fn fetch(console: &Path) -> Result<(), String> {
 }
 
 fn fetch_into(console: &Path, scratch: &Path) -> Result<(), String> {
-    for folder in ["web/vendor", "types/vendor"] {
-        let folder = console.join(folder);
-        if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        }
+    let folder = console.join("web/vendor");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     let mut entries = Vec::new();
     for package in PACKAGES {
@@ -209,7 +207,7 @@ fn take(package: &Package, console: &Path, scratch: &Path) -> Result<Value, Stri
     let unpacked = folder.join("package");
 
     let mut files = Vec::new();
-    for (kind, paths) in [("web", package.modules), ("types", package.types), ("web", &["LICENSE"])] {
+    for paths in [package.modules, package.types, &["LICENSE"]] {
         for source in paths {
             let content = fs::read_to_string(unpacked.join(source)).map_err(|error| {
                 format!("{spec} has no {source} ({error}); see what it holds now and adapt PACKAGES")
@@ -220,7 +218,7 @@ fn take(package: &Package, console: &Path, scratch: &Path) -> Result<Value, Stri
                 first if package.types.first() == Some(&first) => package.entry.replace(".js", ".d.ts"),
                 other => other.to_owned(),
             };
-            let path = format!("{kind}/vendor/{}/{name}", package.name);
+            let path = format!("web/vendor/{}/{name}", package.name);
             let content = if name.ends_with(".js") || name.ends_with(".ts") {
                 relative_imports(&content, package, source)?
             } else {
@@ -259,9 +257,7 @@ fn check(console: &Path) -> Result<(), String> {
         expected.insert(text("path"), text("sha256"));
     }
     let mut found = Vec::new();
-    for folder in ["web/vendor", "types/vendor"] {
-        walk(&console.join(folder), &mut found)?;
-    }
+    walk(&console.join("web/vendor"), &mut found)?;
     let mut wrong = Vec::new();
     for path in found {
         let name = path.strip_prefix(console).unwrap_or(&path).to_string_lossy().replace('\\', "/");
@@ -356,7 +352,7 @@ fn relative(specifier: &str, package: &Package, source: &str) -> Result<String, 
     });
     let declarations = source.ends_with(".d.ts");
     let Some((other, path)) = target else {
-        // Stays unresolved for the type checker only, which skips the insides of declarations.
+        // Stays unresolved for the type checker only, which forgives that inside declarations.
         return if declarations {
             Ok(specifier.to_owned())
         } else {

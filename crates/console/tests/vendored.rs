@@ -32,7 +32,6 @@ fn vendored_modules_match_their_manifest() {
     assert!(expected.contains_key("web/vendor/lit/index.js"), "{expected:?}");
     let mut found = Vec::new();
     walk(&root.join("web/vendor"), &mut found);
-    walk(&root.join("types/vendor"), &mut found);
     for path in found {
         let name = path.strip_prefix(root).unwrap().to_str().unwrap();
         if name == "web/vendor/manifest.json" {
