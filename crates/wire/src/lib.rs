@@ -3,3 +3,4 @@
 //! Invariants: every parser has named limits, never panics whatever its input, and says where a mistake is.
 
 pub mod document;
+pub mod exposition;

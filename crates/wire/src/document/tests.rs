@@ -349,7 +349,7 @@ fn schemas_generated_from_types_are_understood() {
         ),
         (
             "{mode: canary, step: {type: wait, secs: 5}}",
-            "1:22 the field `seconds` is missing\n1:35 unknown field `secs` [the fields here are seconds, type]",
+            "1:22 the field `seconds` is missing\n1:35 unknown field `secs` [the fields here are type, seconds]",
         ),
         (
             "{mode: canary, step: {type: wait, seconds: 5}, limits: {a: 300}}",
