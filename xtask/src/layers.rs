@@ -27,6 +27,8 @@ pub struct House {
     layer: Vec<Layer>,
     #[serde(default)]
     only: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    also: Vec<Also>,
     beside: Beside,
     #[serde(default)]
     confined: Vec<Confined>,
@@ -40,6 +42,16 @@ struct Layer {
     crates: Vec<String>,
     #[serde(default)]
     pure: bool,
+}
+
+/// An arrow inside a layer that is meant.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Also {
+    from: String,
+    to: String,
+    #[serde(rename = "why")]
+    _why: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -227,7 +239,8 @@ fn wrong_arrow(house: &House, name: &str, level: usize, used: &str) -> Option<St
         return Some(format!("`{name}` may use {} and depends on `{used}`", list(only)));
     }
     let other = house.level(used)?;
-    (other >= level).then(|| {
+    let meant = house.also.iter().any(|also| also.from == name && also.to == used);
+    (other >= level && !meant).then(|| {
         format!(
             "`{name}` ({}) depends on `{used}` ({}); a crate uses only lower layers: let `operations` pass the value in",
             house.layer_name(level),

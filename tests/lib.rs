@@ -1,1 +1,0 @@
-//! What the end-to-end tests share: starting the binary, talking to it, finding real clients.
