@@ -64,7 +64,9 @@ pub enum Rejection {
         t: i64,
     },
     /// The store holds as many active series as it may.
-    #[error("the limit of {limit} active series is reached; drop labels that never repeat, or raise the limit")]
+    #[error(
+        "the limit of {limit} active series is reached; drop labels that never repeat, or raise the limit"
+    )]
     TooManySeries {
         /// `Limits::series`.
         limit: u64,

@@ -1,0 +1,181 @@
+//! Reading the log back after a stop of any kind.
+//!
+//! A record that cannot be read is *torn* when nothing readable follows it in the newest segment: it was being written, was
+//! never acknowledged, and is cut off. Anywhere else it is *damage*: it is reported with its place, and reading goes on at
+//! the next readable record. Records carry the number that was durable when they were made, which tells whether damage
+//! may have hit something acknowledged.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::disk;
+use crate::port::StoreError;
+use crate::wal::record::{self, Record, Unreadable};
+use crate::wal::{SEGMENT_HEADER, segment_header};
+
+/// Something stored that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The file, relative to the store's folder.
+    pub file: String,
+    /// The first byte that is affected.
+    pub offset: u64,
+    /// How many bytes are affected, as far as is known.
+    pub bytes: u64,
+    /// What is wrong.
+    pub what: String,
+    /// Whether acknowledged samples may be lost by it.
+    pub acknowledged: bool,
+}
+
+/// What the log held.
+#[derive(Debug, Default)]
+pub(crate) struct Replayed {
+    /// The last number seen, or the one to start after.
+    pub last_lsn: u64,
+    /// Records handed on.
+    pub records: u64,
+    /// Bytes cut off the end.
+    pub torn_bytes: u64,
+    pub damaged: Vec<Damage>,
+    /// The segments, oldest first, with the last number in each.
+    pub segments: Vec<(PathBuf, u64)>,
+}
+
+/// Gives every record numbered above `after` to `each`, in order, and cuts off a torn end.
+pub(crate) fn replay(
+    dir: &Path,
+    after: u64,
+    mut each: impl FnMut(Record<'_>, &Replayed) -> Result<(), StoreError>,
+) -> Result<Replayed, StoreError> {
+    let names: Vec<String> = disk::names(dir)?.into_iter().filter(|name| name.ends_with(".wal")).collect();
+    let mut replayed = Replayed { last_lsn: after, ..Replayed::default() };
+    for (at, name) in names.iter().enumerate() {
+        let path = dir.join(name);
+        let mut bytes = Vec::new();
+        File::open(&path)
+            .and_then(|mut file| file.read_to_end(&mut bytes))
+            .map_err(|e| disk::failed(&path, &e))?;
+        let newest = at + 1 == names.len();
+        let mut segment = Segment { name, bytes: &bytes, newest };
+        let keep = segment.read(&mut replayed, &mut each)?;
+        if keep < bytes.len() as u64 {
+            replayed.torn_bytes += bytes.len() as u64 - keep;
+            cut(&path, keep)?;
+        }
+        if keep > 0 {
+            replayed.segments.push((path, replayed.last_lsn));
+        }
+    }
+    Ok(replayed)
+}
+
+/// One segment's bytes.
+struct Segment<'a> {
+    name: &'a str,
+    bytes: &'a [u8],
+    newest: bool,
+}
+
+impl Segment<'_> {
+    /// Hands on the records, and gives the length to keep.
+    fn read(
+        &mut self,
+        replayed: &mut Replayed,
+        each: &mut impl FnMut(Record<'_>, &Replayed) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
+        let mut at = SEGMENT_HEADER as usize;
+        if !self.header_is_sound() {
+            match self.next_record(0, replayed.last_lsn) {
+                Some((found, _)) => {
+                    self.report(replayed, 0, found.min(at), "the segment's header is damaged", false);
+                }
+                None if self.newest => return Ok(0),
+                None => {
+                    self.report(replayed, 0, self.bytes.len(), "no record of the segment is readable", true);
+                    return Ok(self.bytes.len() as u64);
+                }
+            }
+        }
+        while let Some(rest) = self.bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let what = match record::read(rest) {
+                Ok((record, length)) => {
+                    at += length;
+                    if record.lsn > replayed.last_lsn {
+                        replayed.last_lsn = record.lsn;
+                        replayed.records += 1;
+                        each(record, replayed)?;
+                    }
+                    continue;
+                }
+                Err(Unreadable::Torn) => "the record's end is missing",
+                Err(Unreadable::Damaged(what)) => what,
+            };
+            match self.next_record(at + 1, replayed.last_lsn) {
+                Some((found, durable)) => {
+                    self.report(replayed, at, found, what, durable > replayed.last_lsn);
+                    at = found;
+                }
+                None if self.newest => return Ok(at as u64),
+                None => {
+                    self.report(replayed, at, self.bytes.len(), what, true);
+                    break;
+                }
+            }
+        }
+        Ok(self.bytes.len() as u64)
+    }
+
+    fn header_is_sound(&self) -> bool {
+        self.bytes
+            .get(..SEGMENT_HEADER as usize)
+            .and_then(|header| header.get(8..16))
+            .and_then(|lsn| lsn.first_chunk::<8>())
+            .is_some_and(|lsn| self.bytes.starts_with(&segment_header(u64::from_le_bytes(*lsn))))
+    }
+
+    /// The place of the next readable record numbered above `lsn`, and the highest durable number that any record from there
+    /// on states.
+    fn next_record(&self, from: usize, lsn: u64) -> Option<(usize, u64)> {
+        let mut at = from;
+        let mut first = None;
+        let mut durable = 0;
+        while let Some(rest) = self.bytes.get(at..) {
+            let Some(found) = rest.windows(4).position(|window| window == record::MAGIC) else { break };
+            at += found;
+            match self.bytes.get(at..).map(record::read) {
+                Some(Ok((record, length))) if record.lsn > lsn => {
+                    first.get_or_insert(at);
+                    durable = durable.max(record.durable);
+                    at += length;
+                }
+                _ => at += 1,
+            }
+        }
+        first.map(|first| (first, durable))
+    }
+
+    fn report(&self, replayed: &mut Replayed, from: usize, to: usize, what: &str, acknowledged: bool) {
+        replayed.damaged.push(Damage {
+            file: format!("wal/{}", self.name),
+            offset: from as u64,
+            bytes: to.saturating_sub(from) as u64,
+            what: what.to_owned(),
+            acknowledged,
+        });
+    }
+}
+
+/// Cuts a segment to `keep` bytes, or removes it when nothing is left.
+fn cut(path: &Path, keep: u64) -> Result<(), StoreError> {
+    let cut = if keep == 0 {
+        fs::remove_file(path)
+    } else {
+        OpenOptions::new().write(true).open(path).and_then(|file| {
+            file.set_len(keep)?;
+            file.sync_all()
+        })
+    };
+    cut.map_err(|e| disk::failed(path, &e))
+}
