@@ -16,6 +16,8 @@
 
 mod check;
 mod command;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod debt;
 mod decide;
 mod evaluate;
