@@ -258,7 +258,13 @@ impl Accepted {
                         Ok(None)
                     }
                 };
-                match timeout(limits.handshake, handshake).await {
+                let mut leaving = draining.clone();
+                let handshake = tokio::select! {
+                    // Nothing was asked yet, so nothing is lost.
+                    () = drained(&mut leaving) => return,
+                    done = timeout(limits.handshake, handshake) => done,
+                };
+                match handshake {
                     Ok(Ok(Some(stream))) => {
                         connection::serve(stream, peer, router, limits, draining).await;
                     }
