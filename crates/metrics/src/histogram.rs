@@ -4,9 +4,17 @@
 //! Source of the model: <https://prometheus.io/docs/specs/native_histograms/>. Bucket `i` of an exponential schema `s`
 //! is `(2^(2^-s · (i−1)), 2^(2^-s · i)]`; bucket `i` of a custom schema is `(bound[i−1], bound[i]]`.
 
+mod arithmetic;
+mod bounds;
+mod estimate;
+
 use std::sync::Arc;
 
 use crate::sample::is_stale;
+
+pub use arithmetic::{Combined, IncompatibleSchemas};
+pub use bounds::{Bucket, exponential_bound};
+pub use estimate::Quantile;
 
 /// The schema number that says "custom buckets".
 pub const CUSTOM_BUCKETS_SCHEMA: i32 = -53;
@@ -106,5 +114,20 @@ impl Histogram {
     /// True for the marker that ends a series.
     pub fn is_stale(&self) -> bool {
         is_stale(self.sum)
+    }
+}
+
+impl std::fmt::Display for Histogram {
+    /// `{count:3, sum:6, (1,2]:3}`, as Prometheus prints histograms: empty buckets left out, borders as `%g`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{{count:{}, sum:{}", self.count, self.sum)?;
+        for bucket in self.all_buckets().iter().filter(|b| b.count != 0.0) {
+            let open =
+                if bucket.upper <= 0.0 || (bucket.lower < 0.0 && !self.is_custom()) { '[' } else { '(' };
+            let close = if bucket.lower >= 0.0 || bucket.upper > 0.0 || self.is_custom() { ']' } else { ')' };
+            let open = if self.is_custom() && bucket.lower.is_finite() { '(' } else { open };
+            write!(f, ", {open}{},{}{close}:{}", bucket.lower, bucket.upper, bucket.count)?;
+        }
+        f.write_str("}")
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod chunk;
 pub mod histogram;
+pub mod promql;
 pub mod sample;
 pub mod source;
