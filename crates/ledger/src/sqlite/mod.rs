@@ -1,12 +1,16 @@
 //! The ledger on SQLite: one file in WAL mode, full sync, one writing thread, readers beside it.
 //!
-//! What is where: `schema` (tables), `rows` (a fact as a row), `writer` (group commit), `query`, `outbox`, `verify`.
+//! What is where: `schema` (tables), `opening` (connections and first checks), `writer` (group commit), `rows` (a
+//! fact as a row), `position`, `snapshots`, `query`, `outbox`, `verify`.
 //! The format of the folder: `docs/formats/ledger.md`.
 
+mod opening;
 mod outbox;
+mod position;
 mod query;
 mod rows;
 mod schema;
+mod snapshots;
 mod verify;
 mod writer;
 
@@ -21,14 +25,13 @@ use std::time::{Duration, Instant};
 use kernel::{FactSeq, Timestamp};
 use parking_lot::{Condvar, Mutex};
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use self::rows::{COLUMNS, ChainEnd, RawFact};
+use self::opening::Readers;
+use self::rows::{COLUMNS, ChainEnd};
 use self::writer::{Batch, Shared, Stop, Task, Writer, task};
-use crate::canonical::{FieldHasher, Hash};
 use crate::limits::{self, CheckedFact};
 use crate::transfer::ExportLines;
-use crate::witness::{self, Witness};
+use crate::witness::Witness;
 use crate::{
     AppendWatcher, Appended, DeadLetter, Effect, FactFilter, FactRecord, FolderLock, ImportError, Ledger,
     LedgerError, LedgerStats, NewEffect, NewFact, OutboxCounts, Settled, Snapshot, Tip, Verified,
@@ -40,21 +43,15 @@ pub use self::writer::{MAX_BATCH_FACTS, MAX_WAITING};
 /// The database in the ledger's folder.
 pub const DATABASE_FILE: &str = "ledger.db";
 
-/// How long a statement waits for another program that has the file open, such as the `sqlite3` shell.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Most reading connections kept for reuse.
-const MAX_IDLE_READERS: usize = 8;
 /// Facts per message while importing.
 const IMPORT_CHUNK: usize = 1_000;
-/// Different statements a connection keeps prepared.
-const PREPARED_STATEMENTS: usize = 64;
-const SNAPSHOT_TAG: &[u8] = b"mainstay snapshot 1\n";
-
 /// How a ledger is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LedgerOptions {
     /// Most bytes the database may grow to; reaching it is answered like a full disk. Unset: as much as the disk holds.
     pub max_bytes: Option<u64>,
+    /// The name of a registered SQLite file layer (VFS) to write through. Unset: the operating system's.
+    pub vfs: Option<String>,
 }
 
 /// A ledger on SQLite. Dropping it ends the writer once everything that waits is written.
@@ -69,11 +66,6 @@ pub struct SqliteLedger {
     _lock: FolderLock,
 }
 
-struct Readers {
-    path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
-}
-
 // === impl SqliteLedger ===
 
 impl SqliteLedger {
@@ -86,25 +78,26 @@ impl SqliteLedger {
         let lock = lock_folder(folder)?;
         let path = folder.join(DATABASE_FILE);
         let place = path.display().to_string();
-        let connection = connect(&path, options).map_err(|error| schema::failure(&place, &error))?;
-        check_schema(&connection, &place)?;
-        File::open(folder).and_then(|dir| dir.sync_all()).map_err(|error| io_failure(folder, &error))?;
-        let end = chain_end(&connection, &place)?;
-        check_witness(&connection, folder, &place, end)?;
-        let witness = Witness::open(folder).map_err(|error| io_failure(folder, &error))?;
+        let connection = opening::writing(&path, options).map_err(|error| schema::failure(&place, &error))?;
+        File::open(folder)
+            .and_then(|dir| dir.sync_all())
+            .map_err(|error| opening::io_failure(folder, &error))?;
+        let position = opening::check(&connection, folder, &place)?;
+        let witness = Witness::open(folder).map_err(|error| opening::io_failure(folder, &error))?;
         let shared = Arc::new(Shared {
-            end: Mutex::new(end),
+            end: Mutex::new(position.end),
             grown: Condvar::new(),
             watchers: Mutex::new(Vec::new()),
             stats: Mutex::new(LedgerStats::default()),
         });
-        let writer = Writer { connection, place, end, witness, shared: Arc::clone(&shared), stopped: None };
+        let readers = Readers::new(place.clone());
+        let writer =
+            Writer { connection, place, position, witness, shared: Arc::clone(&shared), stopped: None };
         let (tasks, receiver) = sync_channel(MAX_WAITING);
         let thread = std::thread::Builder::new()
             .name("ledger-writer".to_owned())
             .spawn(move || writer.run(&receiver))
             .map_err(|error| LedgerError::Io(format!("cannot start the ledger's writer: {error}")))?;
-        let readers = Readers { path, idle: Mutex::new(Vec::new()) };
         Ok(Self {
             readers,
             tasks: Some(tasks),
@@ -143,10 +136,6 @@ impl SqliteLedger {
 
     fn post(&self, task: Box<dyn Task>) -> Result<(), LedgerError> {
         self.tasks.as_ref().and_then(|tasks| tasks.send(task).ok()).ok_or_else(writer_gone)
-    }
-
-    fn place(&self) -> String {
-        self.readers.path.display().to_string()
     }
 }
 
@@ -205,16 +194,13 @@ impl Ledger for SqliteLedger {
     fn fact(&self, seq: FactSeq) -> Result<Option<FactRecord>, LedgerError> {
         let Ok(number) = i64::try_from(seq.0) else { return Ok(None) };
         let statement = format!("SELECT {COLUMNS} FROM facts WHERE seq = ?");
-        let place = self.place();
-        let found = self
-            .readers
-            .with(|connection| query::fetch(connection, &place, &statement, vec![Sql::Integer(number)]))?;
+        let (place, values) = (self.readers.place(), vec![Sql::Integer(number)]);
+        let found = self.readers.with(|connection| query::fetch(connection, place, &statement, values))?;
         Ok(found.into_iter().next())
     }
 
     fn query(&self, filter: &FactFilter) -> Result<Vec<FactRecord>, LedgerError> {
-        let place = self.place();
-        self.readers.with(|connection| query::run(connection, &place, filter))
+        self.readers.with(|connection| query::run(connection, self.readers.place(), filter))
     }
 
     fn wait_beyond(&self, seq: FactSeq, timeout: Duration) -> FactSeq {
@@ -241,14 +227,8 @@ impl Ledger for SqliteLedger {
 
     fn snapshot(&self, chapter: &str) -> Result<Option<Snapshot>, LedgerError> {
         let head = self.head();
-        let found = self.readers.sql(|connection| {
-            connection
-                .prepare_cached("SELECT version, seq, state, checksum FROM snapshots WHERE chapter = ?")?
-                .query_row([chapter], |row| read_snapshot(chapter.to_owned(), row, 0))
-                .optional()
-        });
-        match found {
-            Ok(found) => Ok(found.flatten().filter(|snapshot| snapshot.seq <= head)),
+        match self.readers.sql(|connection| snapshots::load(connection, chapter)) {
+            Ok(found) => Ok(found.filter(|snapshot| snapshot.seq <= head)),
             // The facts are the truth, so what cannot be read is not there.
             Err(LedgerError::Damaged { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -260,19 +240,7 @@ impl Ledger for SqliteLedger {
         limits::within(&what, "bytes of state", snapshot.state.len(), limits::MAX_SNAPSHOT_BYTES)?;
         limits::within(&what, "bytes in its chapter's name", snapshot.chapter.len(), limits::MAX_NAME_BYTES)?;
         let snapshot = snapshot.clone();
-        self.submit(0, move |batch| {
-            batch
-                .connection
-                .prepare_cached("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?, ?)")?
-                .execute(params![
-                    snapshot.chapter,
-                    snapshot.version,
-                    snapshot.seq.0.cast_signed(),
-                    snapshot.state,
-                    snapshot_sum(&snapshot).as_slice(),
-                ])?;
-            Ok(())
-        })
+        self.submit(0, move |batch| Ok(snapshots::store(batch.connection, &snapshot)?))
     }
 
     fn lease(
@@ -311,7 +279,7 @@ impl Ledger for SqliteLedger {
     }
 
     fn verify_with(&self, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Verified, LedgerError> {
-        verify::run(&self.readers.path, &self.folder, progress)
+        verify::run(&self.folder.join(DATABASE_FILE), &self.folder, progress)
     }
 
     fn import(&self, lines: &mut dyn BufRead) -> Result<Tip, ImportError> {
@@ -355,103 +323,13 @@ impl Ledger for SqliteLedger {
 
 impl Drop for SqliteLedger {
     fn drop(&mut self) {
-        self.readers.idle.lock().clear();
+        self.readers.close();
         self.tasks = None;
         if let Some(thread) = self.thread.take() {
             // A panic of the writer has been printed; every caller got an error.
             let _ = thread.join();
         }
     }
-}
-
-// === impl Readers ===
-
-impl Readers {
-    fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
-        let idle = self.idle.lock().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => reading(&self.path).map_err(|error| self.failure(&error))?,
-        };
-        let outcome = work(&connection);
-        let mut idle = self.idle.lock();
-        if idle.len() < MAX_IDLE_READERS {
-            idle.push(connection);
-        }
-        outcome
-    }
-
-    fn sql<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
-        self.with(|connection| work(connection).map_err(|error| self.failure(&error)))
-    }
-
-    fn failure(&self, error: &rusqlite::Error) -> LedgerError {
-        schema::failure(&self.path.display().to_string(), error)
-    }
-}
-
-fn connect(path: &Path, options: &LedgerOptions) -> rusqlite::Result<Connection> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    settle_in(&connection)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    if let Some(bytes) = options.max_bytes {
-        let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-        let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
-        connection.pragma_update(None, "max_page_count", pages.max(1))?;
-    }
-    if schema::is_empty(&connection)? {
-        schema::create(&connection)?;
-    }
-    Ok(connection)
-}
-
-fn reading(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    settle_in(&connection)?;
-    Ok(connection)
-}
-
-/// What every connection wants: wait for others, distrust the file, check every page that is read.
-fn settle_in(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
-    connection.pragma_update(None, "trusted_schema", "OFF")?;
-    connection.pragma_update(None, "cell_size_check", "ON")
-}
-
-fn check_schema(connection: &Connection, place: &str) -> Result<(), LedgerError> {
-    let found = schema::check(connection).map_err(|error| schema::failure(place, &error))?;
-    found.map_err(|what| LedgerError::Damaged { seq: FactSeq(0), what: format!("{place}: {what}") })
-}
-
-/// The last fact, held against its own hash.
-fn chain_end(connection: &Connection, place: &str) -> Result<ChainEnd, LedgerError> {
-    let failed = |error: rusqlite::Error| schema::failure(place, &error);
-    let statement = format!("SELECT {COLUMNS} FROM facts ORDER BY seq DESC LIMIT 1");
-    let mut statement = connection.prepare(&statement).map_err(failed)?;
-    let mut rows = statement.query([]).map_err(failed)?;
-    let Some(row) = rows.next().map_err(failed)? else { return Ok(ChainEnd::START) };
-    let last = RawFact::of(row)?;
-    last.check()?;
-    Ok(ChainEnd { seq: last.seq, hash: last.hash })
-}
-
-/// Holds what was reached against what is there.
-fn check_witness(
-    connection: &Connection,
-    folder: &Path,
-    place: &str,
-    end: ChainEnd,
-) -> Result<(), LedgerError> {
-    let testimony = witness::read(folder).map_err(|error| io_failure(folder, &error))?;
-    let Some((seq, hash)) = testimony.reached else { return Ok(()) };
-    verify::against_witness(connection, end, seq, &hash)
-        .map_err(|error| schema::failure(place, &error))?
-        .map_err(|(seq, what)| LedgerError::Damaged { seq: FactSeq(seq), what })
 }
 
 /// Whether `facts` follow `after` and one another.
@@ -484,40 +362,10 @@ fn feed(lines: &mut dyn BufRead, chunks: SyncSender<Option<Vec<CheckedFact>>>) -
     Ok(())
 }
 
-/// A snapshot from `version, seq, state, checksum` in the columns from `first`; `None` when its checksum does not match.
-fn read_snapshot(
-    chapter: String,
-    row: &rusqlite::Row<'_>,
-    first: usize,
-) -> rusqlite::Result<Option<Snapshot>> {
-    let snapshot = Snapshot {
-        chapter,
-        version: row.get(first)?,
-        seq: FactSeq(row.get::<_, i64>(first + 1)?.cast_unsigned()),
-        state: row.get(first + 2)?,
-    };
-    let checksum: Vec<u8> = row.get(first + 3)?;
-    Ok((checksum == snapshot_sum(&snapshot)).then_some(snapshot))
-}
-
-fn snapshot_sum(snapshot: &Snapshot) -> Hash {
-    let mut fields = FieldHasher::new(SNAPSHOT_TAG);
-    fields.text(&snapshot.chapter).integer(u64::from(snapshot.version)).integer(snapshot.seq.0);
-    fields.bytes(&snapshot.state);
-    fields.finish()
-}
-
 fn tip(end: ChainEnd) -> Tip {
     Tip { seq: FactSeq(end.seq), hash: hex::encode(end.hash) }
 }
 
 fn writer_gone() -> LedgerError {
     LedgerError::Io("the ledger's writer has ended".to_owned())
-}
-
-fn io_failure(folder: &Path, error: &std::io::Error) -> LedgerError {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull => LedgerError::Full(folder.display().to_string()),
-        _ => LedgerError::Io(format!("{}: {error}", folder.display())),
-    }
 }

@@ -4,6 +4,7 @@
 use kernel::FactSeq;
 use rusqlite::Connection;
 
+use super::position::Position;
 use crate::LedgerError;
 
 /// In the file's header, so that `file` and SQLite know whose it is: "MsLg".
@@ -12,7 +13,7 @@ const APPLICATION_ID: i64 = 0x4d73_4c67;
 const SCHEMA_VERSION: i64 = 1;
 
 /// Name and definition of every table and index, in the order they are made.
-const SCHEMA: [(&str, &str); 11] = [
+const SCHEMA: [(&str, &str); 12] = [
     (
         "facts",
         "CREATE TABLE facts(seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, actor_kind TEXT NOT NULL, \
@@ -25,6 +26,11 @@ const SCHEMA: [(&str, &str); 11] = [
     ("facts_by_subject", "CREATE INDEX facts_by_subject ON facts(subject)"),
     ("facts_by_actor", "CREATE INDEX facts_by_actor ON facts(actor_name)"),
     ("facts_by_change", "CREATE INDEX facts_by_change ON facts(change) WHERE change IS NOT NULL"),
+    (
+        "position",
+        "CREATE TABLE position(id INTEGER PRIMARY KEY, commits INTEGER NOT NULL, seq INTEGER NOT NULL, \
+         hash BLOB NOT NULL, checksum BLOB NOT NULL) STRICT",
+    ),
     (
         "snapshots",
         "CREATE TABLE snapshots(chapter TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL, seq INTEGER NOT NULL, \
@@ -43,15 +49,18 @@ const SCHEMA: [(&str, &str); 11] = [
 
 /// Makes the tables in an empty file.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
-    let mut script = String::from("BEGIN IMMEDIATE;");
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let mut script = String::new();
     for (_, definition) in SCHEMA {
         script.push_str(definition);
         script.push(';');
     }
     script.push_str(&format!(
-        "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
     ));
-    connection.execute_batch(&script)
+    connection.execute_batch(&script)?;
+    Position::START.store(connection)?;
+    connection.execute_batch("COMMIT")
 }
 
 /// Whether nothing was ever made in the file.

@@ -9,11 +9,12 @@ use std::time::Instant;
 use kernel::FactSeq;
 use rusqlite::Connection;
 
+use super::position::Position;
 use super::rows::{COLUMNS, ChainEnd, RawFact};
-use super::{outbox, schema};
-use crate::canonical::Hash;
+use super::{opening, outbox, schema, snapshots};
 use crate::report::MAX_DAMAGE;
-use crate::{Damage, LedgerError, Place, Verified, VerifyProgress, witness};
+use crate::witness::{self, Reached};
+use crate::{Damage, LedgerError, Place, Verified, VerifyProgress};
 
 /// Facts between two reports of progress.
 const PROGRESS_EVERY: u64 = 10_000;
@@ -32,7 +33,7 @@ pub(super) fn run(
     let started = Instant::now();
     let mut found = Findings { place: path.display().to_string(), damage: Vec::new() };
     // Read before the facts: what it says now is there by then.
-    let testimony = witness::read(folder).map_err(|error| super::io_failure(folder, &error))?;
+    let testimony = witness::read(folder).map_err(|error| opening::io_failure(folder, &error))?;
     let connection = match open(path) {
         Ok(connection) => connection,
         Err(error) => {
@@ -50,54 +51,19 @@ pub(super) fn run(
         Ok(Err(what)) => found.add(Place::File, what),
         Err(error) => found.sql(Place::File, &error)?,
     }
-    let (facts, end) = found.facts(&connection, progress)?;
+    let walk = found.facts(&connection, progress)?;
     if testimony.damaged {
         found.add(
             Place::Witness,
             "a slot does not match its checksum; the next commits write it anew".to_owned(),
         );
     }
-    if let Some((seq, hash)) = testimony.reached {
-        match against_witness(&connection, end, seq, &hash) {
-            Ok(Ok(())) => {}
-            Ok(Err((seq, what))) => found.add(Place::Fact(FactSeq(seq)), what),
-            Err(error) => found.sql(Place::Fact(FactSeq(seq)), &error)?,
-        }
-    }
+    found.position(&connection, &walk, testimony.reached)?;
     found.snapshots(&connection)?;
     found.effects(&connection)?;
     found.integrity(&connection)?;
     let seconds = started.elapsed().as_secs_f64();
-    Ok(Verified { facts, tip: super::tip(end), damage: found.damage, seconds })
-}
-
-/// Whether the ledger that ends with `end` holds the fact `seq` with `hash`; otherwise the first that is missing or
-/// differs.
-pub(super) fn against_witness(
-    connection: &Connection,
-    end: ChainEnd,
-    seq: u64,
-    hash: &Hash,
-) -> rusqlite::Result<Result<(), (u64, String)>> {
-    if end.seq < seq {
-        let what = format!(
-            "facts {} to {seq} were acknowledged and are missing: the database or its write-ahead log was cut, changed \
-             or replaced by an older copy (after restoring an older copy on purpose, delete {})",
-            end.seq + 1,
-            witness::WITNESS_FILE
-        );
-        return Ok(Err((end.seq + 1, what)));
-    }
-    let stored: Vec<u8> =
-        connection
-            .query_row("SELECT hash FROM facts WHERE seq = ?", [seq.cast_signed()], |row| row.get(0))?;
-    if stored == hash {
-        return Ok(Ok(()));
-    }
-    Ok(Err((
-        seq,
-        "it is not the fact that was acknowledged: the database was replaced by another history".to_owned(),
-    )))
+    Ok(Verified { facts: walk.checked, tip: super::tip(walk.end), damage: found.damage, seconds })
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
@@ -106,7 +72,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
         // Not read-only: a write-ahead log that a crash left behind must be recovered to be read.
         rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    super::settle_in(&connection)?;
+    opening::settle_in(&connection)?;
     connection.execute_batch("BEGIN")?;
     Ok(connection)
 }
@@ -129,18 +95,53 @@ impl Findings {
         Ok(())
     }
 
-    /// Walks the chain. Returns how many facts were read and the end of the unbroken part.
+    /// Walks the chain.
     fn facts(
         &mut self,
         connection: &Connection,
         progress: &mut dyn FnMut(VerifyProgress),
-    ) -> Result<(u64, ChainEnd), LedgerError> {
+    ) -> Result<Walk, LedgerError> {
         let mut walk = Walk { end: ChainEnd::START, last: ChainEnd::START, checked: 0, broken: false };
         if let Err(error) = self.walk(connection, &mut walk, progress) {
             // Where the tree cannot be followed any further. The pages are named by the integrity check.
+            walk.broken = true;
             self.sql(Place::Fact(FactSeq(walk.last.seq + 1)), &error)?;
         }
-        Ok((walk.checked, walk.end))
+        Ok(walk)
+    }
+
+    /// Holds the recorded position against the facts and the witness.
+    fn position(
+        &mut self,
+        connection: &Connection,
+        walk: &Walk,
+        reached: Option<Reached>,
+    ) -> Result<(), LedgerError> {
+        let table = || Place::Table("position".to_owned());
+        let position = match Position::load(connection) {
+            Ok(Ok(position)) => position,
+            Ok(Err(what)) => {
+                self.add(table(), what.to_owned());
+                return Ok(());
+            }
+            Err(error) => return self.sql(table(), &error),
+        };
+        // A chain that is broken has been reported; its end says nothing new.
+        if let Some((seq, what)) =
+            opening::position_against_facts(&position, walk.last).filter(|_| !walk.broken)
+        {
+            self.add(Place::Fact(FactSeq(seq)), what);
+        }
+        let Some(reached) = reached else { return Ok(()) };
+        match opening::against_witness(connection, &position, &reached) {
+            Ok(None) => Ok(()),
+            Ok(Some((place, what))) => {
+                self.add(place, what);
+                Ok(())
+            }
+            Err(rusqlite::Error::QueryReturnedNoRows) if walk.broken => Ok(()),
+            Err(error) => self.sql(Place::Fact(FactSeq(reached.seq)), &error),
+        }
     }
 
     fn walk(
@@ -169,29 +170,15 @@ impl Findings {
     }
 
     fn snapshots(&mut self, connection: &Connection) -> Result<(), LedgerError> {
-        let table = || Place::Table("snapshots".to_owned());
-        let read = || -> rusqlite::Result<Vec<String>> {
-            let mut statement =
-                connection.prepare("SELECT chapter, version, seq, state, checksum FROM snapshots")?;
-            let mut rows = statement.query([])?;
-            let mut wrong = Vec::new();
-            while let Some(row) = rows.next()? {
-                let chapter: String = row.get(0)?;
-                if super::read_snapshot(chapter.clone(), row, 1)?.is_none() {
-                    wrong.push(chapter);
-                }
-            }
-            Ok(wrong)
-        };
-        match read() {
-            Ok(wrong) => {
-                for chapter in wrong {
+        match snapshots::unsound(connection) {
+            Ok(chapters) => {
+                for chapter in chapters {
                     let what = "it does not match its checksum; it is ignored, and the next one replaces it";
                     self.add(Place::Snapshot(chapter), what.to_owned());
                 }
                 Ok(())
             }
-            Err(error) => self.sql(table(), &error),
+            Err(error) => self.sql(Place::Table("snapshots".to_owned()), &error),
         }
     }
 

@@ -14,9 +14,10 @@ use kernel::FactSeq;
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 
+use super::position::Position;
 use super::rows::ChainEnd;
 use super::schema;
-use crate::witness::Witness;
+use crate::witness::{Reached, Witness};
 use crate::{AppendWatcher, LedgerError, LedgerStats};
 
 /// Most tasks that wait for the writer; further callers wait to be let in.
@@ -67,7 +68,7 @@ pub(super) trait Task: Send {
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) place: String,
-    pub(super) end: ChainEnd,
+    pub(super) position: Position,
     pub(super) witness: Witness,
     pub(super) shared: Arc<Shared>,
     /// Why it takes nothing more.
@@ -168,61 +169,75 @@ impl Writer {
     }
 
     fn serve(&mut self, mut tasks: Vec<Box<dyn Task>>) {
-        let before = self.end;
+        let before = self.position;
         let committed = match &self.stopped {
             Some(error) => Err(error.clone()),
             None => self.commit(&mut tasks),
         };
-        if committed.is_ok() && self.end.seq > before.seq {
-            // Before anyone is told, so that the witness knows of every answered fact. Where it cannot be written, the
-            // older testimony stays true.
-            let _ = self.witness.record(self.end.seq, &self.end.hash);
-            *self.shared.end.lock() = self.end;
+        let Position { commits, end } = self.position;
+        if commits > before.commits {
+            // Before anyone is told, so that the witness knows of everything that was answered. Where it cannot be
+            // written, the older testimony stays true.
+            let _ = self.witness.record(&Reached { commits, seq: end.seq, hash: end.hash });
+        }
+        if end.seq > before.end.seq {
+            *self.shared.end.lock() = end;
             self.shared.grown.notify_all();
         }
         for task in tasks {
             task.finish(&committed);
         }
-        if self.end.seq > before.seq {
+        if end.seq > before.end.seq {
             for watcher in self.shared.watchers.lock().iter() {
-                watcher(FactSeq(self.end.seq));
+                watcher(FactSeq(end.seq));
             }
         }
     }
 
     fn commit(&mut self, tasks: &mut [Box<dyn Task>]) -> Result<(), LedgerError> {
+        let changes = self.connection.total_changes();
         self.sql("BEGIN IMMEDIATE")?;
-        let mut batch = Batch { connection: &self.connection, end: self.end };
-        let ran = tasks.iter_mut().try_for_each(|task| task.run(&mut batch, &self.place));
-        let end = batch.end;
+        let (ran, end) = self.fill(tasks);
         if let Err(error) = ran {
             self.roll_back(&error);
             return Err(error);
         }
+        let changed = self.connection.total_changes() != changes;
+        let position = Position { commits: self.position.commits + u64::from(changed), end };
         let started = Instant::now();
-        if let Err(error) = self.sql("COMMIT") {
-            if !matches!(error, LedgerError::Full(_)) {
-                self.stop(&error);
-            }
+        let stored = if changed { position.store(&self.connection) } else { Ok(()) };
+        let committed = match stored {
+            Ok(()) => self.sql("COMMIT").inspect_err(|error| {
+                if !matches!(error, LedgerError::Full(_)) {
+                    self.stopped = Some(stopped(error));
+                }
+            }),
+            Err(error) => Err(schema::failure(&self.place, &error)),
+        };
+        if let Err(error) = committed {
             self.roll_back(&error);
             return Err(error);
         }
-        self.shared.stats.lock().count_commit(end.seq - self.end.seq, started.elapsed().as_secs_f64());
-        self.end = end;
+        if changed {
+            let facts = end.seq - self.position.end.seq;
+            self.shared.stats.lock().count_commit(facts, started.elapsed().as_secs_f64());
+        }
+        self.position = position;
         Ok(())
+    }
+
+    /// Runs `tasks` inside the open transaction, up to the first that breaks it.
+    fn fill(&self, tasks: &mut [Box<dyn Task>]) -> (Result<(), LedgerError>, ChainEnd) {
+        let mut batch = Batch { connection: &self.connection, end: self.position.end };
+        let ran = tasks.iter_mut().try_for_each(|task| task.run(&mut batch, &self.place));
+        (ran, batch.end)
     }
 
     /// A failed statement may have rolled back by itself, which is as good.
     fn roll_back(&mut self, cause: &LedgerError) {
         if !self.connection.is_autocommit() && self.sql("ROLLBACK").is_err() {
-            self.stop(cause);
+            self.stopped = Some(stopped(cause));
         }
-    }
-
-    fn stop(&mut self, cause: &LedgerError) {
-        self.stopped = Some(LedgerError::Io(format!(
-            "the ledger takes no more facts since a write failed ({cause}); restart once the disk is sound"
-        )));
     }
 
     fn sql(&self, statement: &str) -> Result<(), LedgerError> {
@@ -232,4 +247,10 @@ impl Writer {
             .map(|_| ())
             .map_err(|error| schema::failure(&self.place, &error))
     }
+}
+
+fn stopped(cause: &LedgerError) -> LedgerError {
+    LedgerError::Io(format!(
+        "the ledger takes no more facts since a write failed ({cause}); restart once the disk is sound"
+    ))
 }
