@@ -17,6 +17,9 @@ mod operators;
 mod path;
 mod version;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use serde_json::Value;
