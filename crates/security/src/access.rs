@@ -13,8 +13,8 @@
 //! | operator | also change what production is: resources, flags |
 //! | admin | also tokens, users, links, others' sessions, the ledger's export |
 //!
-//! A caller on the same machine who gave no credentials may evaluate flags, send telemetry and read the text
-//! exposition, unless [`Context::anonymous_loopback`] is off.
+//! A caller on the same machine who has no role, usually because they gave no credentials, may evaluate flags, send
+//! telemetry and read the text exposition, unless [`Context::anonymous_loopback`] is off.
 
 use std::fmt;
 
@@ -154,16 +154,18 @@ pub fn authorise(actor: &Actor, action: &Action, context: &Context) -> Result<()
     let Some(requirement) = action.requirement() else {
         return Err(Denial::Never { action: action.clone() });
     };
+    let held = actor.role.filter(|_| known);
     let (free, needed) = match requirement {
         Requirement::Public => (true, None),
         Requirement::SignedIn => (known, None),
         Requirement::Role(role) => (false, Some(role)),
+        // Whoever is known but has no role, such as another user of this machine on the unix socket, is no less than
+        // nobody.
         Requirement::RoleOrLoopback(role) => {
-            (!known && context.loopback && context.anonymous_loopback, Some(role))
+            (held.is_none() && context.loopback && context.anonymous_loopback, Some(role))
         }
         Requirement::RoleOrOwn(role) => (known && context.own, Some(role)),
     };
-    let held = actor.role.filter(|_| known);
     if free || matches!((held, needed), (Some(held), Some(needed)) if held >= needed) {
         return Ok(());
     }

@@ -25,6 +25,7 @@ use kernel::Fault;
 use crate::answer::Refused;
 use crate::listen::Peer;
 use origin::HostNames;
+pub(crate) use origin::is_forwarded;
 
 /// Names a request in its answer and in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

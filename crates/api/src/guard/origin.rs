@@ -7,13 +7,21 @@
 
 use std::net::IpAddr;
 
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::header::{self, AUTHORIZATION, HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, Method};
 use kernel::Fault;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What proxies add (RFC 7239, RFC 9110 §7.6.3, and the older ways).
+const FORWARDED: [HeaderName; 4] = [
+    header::FORWARDED,
+    header::VIA,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-real-ip"),
+];
 
 /// Host names that requests may name.
 #[derive(Clone, Debug)]
@@ -76,6 +84,13 @@ pub(crate) fn check_origin(parts: &Parts, tls: bool) -> Result<(), Fault> {
     let Some(origin) = parts.headers.get(ORIGIN) else { return Ok(()) };
     let text = origin.to_str().unwrap_or("unreadable");
     if is_own(text, parts, tls) { Ok(()) } else { Err(from(text)) }
+}
+
+/// Whether a proxy says that it passes this request on for somebody else. Its own address then says nothing about who
+/// asks: behind a proxy on this machine everybody would seem to be local. Who is not behind a proxy and says so anyway
+/// only loses rights.
+pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
+    FORWARDED.iter().any(|name| headers.contains_key(name))
 }
 
 /// Whether `origin` is the host that the request names. Behind TLS the scheme must be https; without, a proxy may have
@@ -148,6 +163,20 @@ mod tests {
             let message = message.unwrap_or_default();
             assert_eq!(message.is_empty(), expected.is_empty(), "{uri} {host:?}: {message}");
             assert!(message.contains(expected), "{uri} {host:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_a_proxy_passes_on_is_seen() {
+        for (name, expected) in [
+            ("x-forwarded-for", true),
+            ("forwarded", true),
+            ("via", true),
+            ("x-real-ip", true),
+            ("x-forwarded", false),
+            ("host", false),
+        ] {
+            assert_eq!(is_forwarded(&parts("GET", "/", &[(name, "x")]).headers), expected, "{name}");
         }
     }
 

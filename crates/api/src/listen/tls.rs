@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
@@ -90,8 +91,14 @@ pub enum TlsError {
 /// A name that cannot be in a certificate.
 pub fn self_signed(names: &[String]) -> Result<PemPair, TlsError> {
     let failed = |error| TlsError::Make { names: names.join(", "), error };
-    let made = rcgen::generate_simple_self_signed(names).map_err(failed)?;
-    Ok(PemPair { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() })
+    let mut wanted = CertificateParams::new(names).map_err(failed)?;
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::CommonName, "Mainstay, self-signed");
+    wanted.distinguished_name = subject;
+    wanted.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let key = KeyPair::generate().map_err(failed)?;
+    let certificate = wanted.self_signed(&key).map_err(failed)?;
+    Ok(PemPair { certificate: certificate.pem(), key: key.serialize_pem() })
 }
 
 // === impl Certificates ===

@@ -66,7 +66,7 @@ fn expected(who: &str, actor: &Actor, context: Context) -> bool {
         "anyone" => true,
         "signed" => !anonymous,
         "in" => false,
-        "here" => anonymous && context.loopback && context.anonymous_loopback,
+        "here" => (anonymous || actor.role.is_none()) && context.loopback && context.anonymous_loopback,
         "own" => !anonymous && context.own,
         role => {
             let least: Role = role.parse().unwrap();
