@@ -106,7 +106,7 @@ class Chart extends Element {
     const visible = this.visible;
     const colourOf = (/** @type {Line} */ line) => colours.series[((line.colour ?? this.lines.indexOf(line) + 1) - 1) % 8] ?? colours.ink;
     return {
-      width, height: this.height, legend: { show: false }, padding: [10, 6, 0, 0],
+      width, height: this.height, legend: { show: false }, padding: [10, 16, 0, 0],
       cursor: {
         sync: { key: "page", setSeries: false }, drag: { x: true, y: false, setScale: false, dist: 6 }, points: { size: 6 },
         bind: { dblclick: () => () => { setRange({ relative: sessionStorage.getItem("mainstay.range") ?? CHOICES[1] ?? "15m" }); return null; } },

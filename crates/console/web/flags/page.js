@@ -98,7 +98,7 @@ class Flags extends Element {
           { key: "changed", label: "Changed", number: true, class: "wide", value: (flag) => Date.parse(flag.changed), cell: (flag) => html`${time(flag.changed)} <span class="sub">${who(flag.changedBy)}</span>` },
           { key: "age", label: "Age", number: true, class: "wide", value: (flag) => -Date.parse(flag.created), cell: (flag) => html`${Math.max(0, Math.floor((Date.now() - Date.parse(flag.created)) / 86_400_000))}<span class="unit">d</span>` },
           { key: "debt", label: "Debt", class: "wide nowrap", value: (flag) => flag.debt.length, cell: (flag) => debtChips(flag.debt) },
-          { key: "switch", label: "", class: "nowrap", cell: (flag) => html`<button type="button" class="small ${flag.state === "ENABLED" ? "danger" : ""}" aria-label="${flag.state === "ENABLED" ? "Turn off" : "Turn on"} ${flag.key}" @click=${() => flip(flag, () => void this.load())}>${icon("off")}${flag.state === "ENABLED" ? "Off" : "On"}</button>` },
+          { key: "switch", label: "", class: "nowrap", cell: (flag) => html`<button type="button" class="small plain switch" aria-label="${flag.state === "ENABLED" ? "Turn off" : "Turn on"} ${flag.key}" @click=${() => flip(flag, () => void this.load())}>${icon("off")}${flag.state === "ENABLED" ? "Off" : "On"}</button>` },
         ],
       })}</div>`;
   }

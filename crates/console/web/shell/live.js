@@ -76,6 +76,7 @@ export function watch(url, handlers) {
   const entry = new Watch(url, handlers);
   open.add(entry);
   entry.connect();
+  report();
   return () => {
     entry.disconnect();
     open.delete(entry);

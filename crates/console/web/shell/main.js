@@ -26,7 +26,13 @@ async function show() {
     else link.removeAttribute("aria-current");
   }
   if (identity === shown) return;
+  const old = view.firstElementChild;
+  const stays = route.stays && shown.startsWith(`${route.tag} `) && old?.localName === route.tag;
   shown = identity;
+  if (stays) {
+    Object.assign(old, { params });
+    return;
+  }
   entitle(route.title);
   closeDrawer();
   try {

@@ -7,6 +7,7 @@
  * @property {string} title
  * @property {() => Promise<unknown>} load
  * @property {boolean} [ranged] whether the time range applies
+ * @property {boolean} [stays] whether the page stays when only its `params` change
  */
 
 /** @type {Route[]} */
@@ -15,9 +16,9 @@ const ROUTES = [
   { path: /^\/explore$/, tag: "ms-explore", title: "Explore", load: () => import("../explore/page.js"), ranged: true },
   { path: /^\/flags$/, tag: "ms-flags", title: "Flags", load: () => import("../flags/page.js") },
   { path: /^\/flags\/(?<key>.+)$/, tag: "ms-flag", title: "Flag", load: () => import("../flags/flag.js"), ranged: true },
-  { path: /^\/audit(\/(?<seq>\d+))?$/, tag: "ms-audit", title: "Audit", load: () => import("../audit/page.js") },
-  { path: /^\/access(\/(?<view>tokens|users|sessions))?$/, tag: "ms-access", title: "Access", load: () => import("../access/page.js") },
-  { path: /^\/resources(\/(?<kind>[^/]+))?(\/(?<name>.+))?$/, tag: "ms-resources", title: "Resources", load: () => import("../resources/page.js") },
+  { path: /^\/audit(\/(?<seq>\d+))?$/, tag: "ms-audit", title: "Audit", load: () => import("../audit/page.js"), stays: true },
+  { path: /^\/access(\/(?<view>tokens|users|sessions))?$/, tag: "ms-access", title: "Access", load: () => import("../access/page.js"), stays: true },
+  { path: /^\/resources(\/(?<kind>[^/]+))?(\/(?<name>.+))?$/, tag: "ms-resources", title: "Resources", load: () => import("../resources/page.js"), stays: true },
 ];
 
 /** @type {Route} */
