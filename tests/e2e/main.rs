@@ -11,4 +11,10 @@
     reason = "the helpers of tests fail as tests do"
 )]
 
+mod access;
 mod browser;
+mod flags;
+mod openapi;
+mod prometheus;
+mod start_stop;
+mod transcript;

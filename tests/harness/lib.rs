@@ -16,10 +16,12 @@ mod browser;
 mod http;
 mod mainstay;
 mod parts;
+mod transcript;
 mod wait;
 
 pub use browser::{Browser, Locator, Look};
 pub use http::{Answer, Event, Http};
 pub use mainstay::{Ended, Mainstay, Ran, binary};
 pub use parts::{clients, node, promtool, python, shared, skip, target, workspace};
+pub use transcript::{Step, play, read_transcript, transcripts_of_page};
 pub use wait::{until, until_async};

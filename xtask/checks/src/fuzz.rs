@@ -28,8 +28,26 @@ const TARGETS: &[Target] = &[
         ],
     },
     Target {
+        name: "exposition",
+        entry: wire::exposition::fuzz_one,
+        endings: &["prom", "om"],
+        seeds: &[
+            "# HELP a b\n# TYPE a counter\na_total{b=\"c\\n\"} 1 1000\n",
+            "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 2 # {trace_id=\"x\"} 1 2\nh_sum 3\nh_count 2\n# EOF\n",
+        ],
+    },
+    Target {
+        name: "flagd",
+        entry: flagd,
+        endings: &["json"],
+        seeds: &[concat!(
+            r#"{"flags":{"a":{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","#,
+            r#""targeting":{"if":[{"ends_with":[{"var":"email"},"@x.y"]},{"fractional":[["on",50],["off",50]]},null]}}}}"#,
+        )],
+    },
+    Target {
         name: "promql",
-        entry: metrics::promql::fuzz_one,
+        entry: promql,
         endings: &["test"],
         seeds: &[
             "sum by (job) (rate(http_requests_total{code=~\"5..\"}[5m] offset 1h)) / 2 ^ -1",
@@ -43,6 +61,20 @@ const TARGETS: &[Target] = &[
         seeds: &["\u{1}\u{0}\u{7f}0123456789"],
     },
 ];
+
+/// A query is read without a panic, and its printed form is read as the same query.
+fn promql(input: &[u8]) {
+    let (_, same) = metrics::promql::fuzz_one(input);
+    assert!(same, "the printed query is read as another one");
+}
+
+/// A flagd file is read without a panic, and refused with findings.
+fn flagd(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    if let Err(problems) = flags::flagd::import(text) {
+        assert!(!problems.is_empty(), "refused without saying why");
+    }
+}
 
 /// Files larger than this are no good seeds: a mutation would hardly touch them.
 const LARGEST_SEED: u64 = 64 * 1024;
