@@ -411,6 +411,43 @@ async fn http2_is_spoken_in_the_clear_and_rests_no_longer_than_http1() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn one_http2_connection_has_so_many_requests_answered_at_once() {
+    let (entered, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let handler = {
+        let (entered, gate) = (Arc::clone(&entered), Arc::clone(&gate));
+        move || async move {
+            entered.add_permits(1);
+            gate.acquire().await.unwrap().forget();
+        }
+    };
+    let router = Router::new().route("/peer", get(handler));
+    let server = Running::start(Listener::tcp(any()).unwrap(), router, Limits::default());
+    let stream = hyper_util::rt::TokioIo::new(server.connect().await);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake::<_, _, Body>(executor, stream).await.unwrap();
+    tokio::spawn(connection);
+    let url = format!("http://{}/peer", server.addr());
+    let (all, some) = (MAX_STREAMS as usize + 50, MAX_STREAMS as usize);
+    let requests: Vec<_> = (0..all)
+        .map(|_| {
+            let (mut sender, request) =
+                (sender.clone(), axum::http::Request::get(&url).body(Body::empty()).unwrap());
+            tokio::spawn(async move { sender.send_request(request).await.unwrap().status() })
+        })
+        .collect();
+    until(|| entered.available_permits() >= some).await;
+    gate.add_permits(1);
+    until(|| entered.available_permits() > some).await;
+    assert_eq!(entered.available_permits(), some + 1, "one more came when one had been answered");
+    gate.add_permits(all - 1);
+    for request in requests {
+        assert_eq!(within(request).await.unwrap(), 200);
+    }
+    server.stop().await;
+}
+
 // --- the unix socket ---
 
 #[tokio::test]
