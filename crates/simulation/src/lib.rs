@@ -1,5 +1,14 @@
 //! A deterministic world for tests: what would be chance, time, network or disk follows from a printed seed.
+//!
+//! `random` (dice and seeds), `world` (time and network), `disk` (lost writes, no space, crash at any step), `scenario`
+//! (plain text cases), `ledger` (the ledger on the simulated disk), `ledger_suite` (what every ledger must do). A
+//! dev-dependency only.
 
+mod disk;
 mod random;
+pub mod scenario;
+mod world;
 
+pub use disk::{DiskError, SECTOR, SimDisk};
 pub use random::{RUNS_VARIABLE, Random, SEED_VARIABLE, for_seeds};
+pub use world::{Happening, Link, Node, TimerId, Traffic, World};
