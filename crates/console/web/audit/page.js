@@ -19,7 +19,7 @@ const CHAPTERS = ["flags", "resources", "security"];
 const FILTERS = /** @type {const} */ (["q", "chapter", "kind", "actor", "subject", "change", "from", "to"]);
 
 class Audit extends Element {
-  static properties = { params: {}, facts: { state: true }, next: { state: true }, error: { state: true }, fact: { state: true }, factError: { state: true }, verdict: { state: true }, busy: { state: true }, fresh: { state: true } };
+  static properties = { params: {}, facts: { state: true }, next: { state: true }, error: { state: true }, fact: { state: true }, factError: { state: true }, verdict: { state: true }, busy: { state: true }, wide: { state: true } };
 
   constructor() {
     super();
@@ -38,8 +38,8 @@ class Audit extends Element {
     /** @type {any} */
     this.verdict = null;
     this.busy = false;
-    /** Facts that arrived by themselves. */
-    this.fresh = 0;
+    /** Whether a narrow screen shows every filter. */
+    this.wide = false;
     this.loaded = "";
     /** @type {AbortController | null} */
     this.pending = null;
@@ -133,7 +133,6 @@ class Audit extends Element {
           (!q || JSON.stringify([fact.subject, fact.reason, fact.payload]).toLowerCase().includes(q.toLowerCase()));
         if (!fits || this.facts?.some(({ seq }) => seq === fact.seq)) return;
         this.facts = [fact, ...(this.facts ?? [])];
-        this.fresh = fact.seq;
       },
     });
   }
@@ -176,6 +175,7 @@ class Audit extends Element {
     const some = FILTERS.some((name) => filters[name]);
     return html`<div class="row filters">
       <input class="grow" type="search" data-search aria-label="Search the ledger" placeholder="Search subject, reason, payload" .value=${filters.q ?? ""} @input=${(/** @type {any} */ event) => this.type("q", event.target.value)}>
+      <button type="button" class="toggle" aria-expanded=${this.wide} @click=${() => { this.wide = !this.wide; }}>Filters</button>
       <select aria-label="Chapter" @change=${(/** @type {any} */ event) => setQuery({ chapter: event.target.value })}><option value="">Every chapter</option>${[...new Set([...CHAPTERS, ...(filters.chapter ? [filters.chapter] : [])])].map((chapter) => html`<option value=${chapter} ?selected=${chapter === filters.chapter}>${chapter}</option>`)}</select>
       ${text("actor", "Actor", "actor, user:ada")} ${text("subject", "Subject", "subject, Flag/…")} ${text("change", "Change", "chg-…")} ${when("from", "From")} ${when("to", "To")}
       ${some ? html`<button type="button" class="plain" @click=${() => navigate("/audit")}>Clear</button>` : nothing}
@@ -236,7 +236,7 @@ class Audit extends Element {
   }
 
   render() {
-    return html`<div class="stack audit">${this.filterBar()}${this.verdictLine()}${refusal(this.error)}
+    return html`<div class="stack audit ${this.wide ? "more" : ""}">${this.filterBar()}${this.verdictLine()}${refusal(this.error)}
       <div class=${this.fact || this.factError ? "halves beside" : ""}><div class="stack">${this.list()}</div>${this.detail()}</div></div>`;
   }
 }
