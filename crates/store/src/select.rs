@@ -1,13 +1,21 @@
 //! Reading: the head first, then the blocks, merged. Of two samples of a series at one time the older block's is served,
 //! and a block's before the head's: the one accepted first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use kernel::Labels;
 use metrics::sample::Sample;
 use metrics::source::{Matcher, Selection, Series, SeriesSource, SourceError};
 
+use crate::block::reader::Block;
+use crate::blocks::BlockList;
+use crate::matching;
+use crate::port::StoreError;
 use crate::store::Store;
+
+/// Bytes of samples that a query fetches at once.
+const READ_AHEAD: usize = 16 << 10;
 
 /// A series' samples as they come in, each run ascending; earlier runs win.
 type Runs = Vec<Vec<Sample>>;
@@ -15,18 +23,92 @@ type Runs = Vec<Vec<Sample>>;
 impl SeriesSource for Store {
     fn select(&self, selection: &Selection<'_>) -> Result<Vec<Series>, SourceError> {
         let mut budget = Budget { left: selection.max_samples, limit: selection.max_samples };
-        let mut found: BTreeMap<Labels, Runs> = BTreeMap::new();
-        let mut exceeded = None;
+        let mut found = Found::default();
+        // The head first: what a flush moves meanwhile is then seen twice at worst, never missed.
+        let mut recent: Vec<(Labels, Vec<Sample>)> = Vec::new();
+        let mut spent = Ok(());
         self.head.select(selection.matchers, selection.start, selection.end, |labels, samples| {
-            exceeded = budget.spend(samples.len()).err();
-            found.entry(labels.clone()).or_default().push(samples);
-            exceeded.is_none()
+            spent = budget.spend(samples.len());
+            recent.push((labels.clone(), samples));
+            spent.is_ok()
         });
-        if let Some(error) = exceeded {
-            return Err(error);
+        spent?;
+        for block in overlapping(&self.blocks.list(), selection.start, selection.end) {
+            read_block(block, selection, &mut budget, &mut found)?;
         }
-        Ok(found.into_iter().map(|(labels, runs)| Series::new(labels, merge(runs))).collect())
+        for (labels, samples) in recent {
+            found.add(labels, samples);
+        }
+        Ok(found.finish())
     }
+}
+
+/// Series by labels, each with its runs.
+#[derive(Default)]
+struct Found {
+    at: HashMap<Labels, usize, foldhash::fast::RandomState>,
+    series: Vec<(Labels, Runs)>,
+}
+
+impl Found {
+    fn add(&mut self, labels: Labels, run: Vec<Sample>) {
+        match self.at.get(&labels).and_then(|at| self.series.get_mut(*at)) {
+            Some((_, runs)) => runs.push(run),
+            None => {
+                self.at.insert(labels.clone(), self.series.len());
+                self.series.push((labels, vec![run]));
+            }
+        }
+    }
+
+    fn finish(mut self) -> Vec<Series> {
+        // Stable sorting makes use of the order that each block brings along.
+        self.series.sort_by(|(a, _), (b, _)| a.cmp(b));
+        self.series.into_iter().map(|(labels, runs)| Series::new(labels, merge(runs))).collect()
+    }
+}
+
+fn overlapping(list: &BlockList, start: i64, end: i64) -> impl Iterator<Item = &Arc<Block>> {
+    list.iter().filter(move |block| block.meta.min_time <= end && start <= block.meta.max_time)
+}
+
+fn read_block(
+    block: &Block,
+    selection: &Selection<'_>,
+    budget: &mut Budget,
+    found: &mut Found,
+) -> Result<(), SourceError> {
+    let numbers = matching::resolve(block, selection.matchers).map_err(unreadable)?;
+    let mut reader = block.series_reader(READ_AHEAD);
+    for number in numbers {
+        let (labels, chunks) = reader.series(number).map_err(unreadable)?;
+        let mut run = Vec::new();
+        for chunk in chunks.iter().filter(|c| c.first <= selection.end && selection.start <= c.last) {
+            let whole = selection.start <= chunk.first && chunk.last <= selection.end;
+            if whole {
+                // Before they are decoded: a query over its limit should not get to fill the memory.
+                budget.spend(chunk.count as usize)?;
+            }
+            let before = run.len();
+            reader.samples(chunk, &mut run).map_err(unreadable)?;
+            if !whole {
+                let mut at = 0;
+                run.retain(|sample: &Sample| {
+                    at += 1;
+                    at <= before || (selection.start <= sample.t && sample.t <= selection.end)
+                });
+                budget.spend(run.len() - before)?;
+            }
+        }
+        if !run.is_empty() {
+            found.add(labels, run);
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(error: StoreError) -> SourceError {
+    SourceError::Unreadable(error.to_string())
 }
 
 impl Store {
@@ -104,6 +186,16 @@ impl Store {
         mut each: impl FnMut(&Labels),
     ) -> Result<(), SourceError> {
         self.head.series_matching(matchers, start, end, &mut each);
+        for block in overlapping(&self.blocks.list(), start, end) {
+            let numbers = matching::resolve(block.as_ref(), matchers).map_err(unreadable)?;
+            let mut reader = block.series_reader(0);
+            for number in numbers {
+                let (labels, chunks) = reader.series(number).map_err(unreadable)?;
+                if chunks.iter().any(|chunk| chunk.first <= end && start <= chunk.last) {
+                    each(&labels);
+                }
+            }
+        }
         Ok(())
     }
 }

@@ -9,10 +9,12 @@ use kernel::Timestamp;
 use metrics::sample::{FamilyMetadata, SeriesBatch};
 use parking_lot::{Mutex, RwLock};
 
-use crate::catalogue::Catalogue;
+use crate::blocks::Blocks;
+use crate::catalogue::BlockMeta;
 use crate::head::Head;
 use crate::options::{INGEST_SHARE, Options};
 use crate::port::{Appended, Cardinality, StoreError, StoreStats};
+use crate::upkeep::Upkeep;
 use crate::wal::Wal;
 use crate::wal::batch::BatchWriter;
 use crate::wal::record::{Kind, Prepared};
@@ -27,7 +29,9 @@ pub struct Store {
     pub(crate) wal: Wal,
     /// Held for reading while samples enter head and log, for writing while a flush draws its line.
     pub(crate) gate: RwLock<()>,
-    pub(crate) catalogue: Mutex<Catalogue>,
+    pub(crate) blocks: Blocks,
+    /// Held by whoever does housekeeping.
+    pub(crate) upkeep: Mutex<Upkeep>,
     pub(crate) families: RwLock<BTreeMap<String, FamilyMetadata>>,
     pub(crate) counters: Counters,
     closed: AtomicBool,
@@ -49,9 +53,10 @@ pub(crate) struct Counters {
 pub(crate) struct Parts {
     pub head: Head,
     pub wal: Wal,
-    pub catalogue: Catalogue,
+    pub blocks: Blocks,
     pub families: Vec<FamilyMetadata>,
     pub lock: File,
+    pub now: Timestamp,
 }
 
 impl Store {
@@ -62,7 +67,8 @@ impl Store {
             head: parts.head,
             wal: parts.wal,
             gate: RwLock::new(()),
-            catalogue: Mutex::new(parts.catalogue),
+            blocks: parts.blocks,
+            upkeep: Mutex::new(Upkeep { last_flush: parts.now.as_millis() }),
             families: RwLock::new(families),
             counters: Counters::default(),
             closed: AtomicBool::new(false),
@@ -119,7 +125,7 @@ impl Store {
         if changed.is_empty() {
             return Ok(());
         }
-        self.catalogue.lock().put_families(&changed)?;
+        self.blocks.catalogue.lock().put_families(&changed)?;
         let mut known = self.families.write();
         known.extend(changed.into_iter().map(|family| (family.name.clone(), family)));
         Ok(())
@@ -137,26 +143,30 @@ impl Store {
 
     /// Bytes of memory held for the head, the log and the blocks' directories.
     pub fn memory_bytes(&self) -> u64 {
-        self.head.bytes()
+        self.head.bytes() + self.blocks.list().iter().map(|block| block.memory_bytes()).sum::<u64>()
     }
 
     /// Figures, as of now.
     pub fn stats(&self) -> StoreStats {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let blocks = self.blocks.list();
+        let sum = |figure: fn(&BlockMeta) -> u64| blocks.iter().map(|block| figure(&block.meta)).sum();
         StoreStats {
             series: self.head.series(),
             samples_appended: count(&self.counters.appended),
             samples_rejected: count(&self.counters.rejected),
             head_samples: self.head.samples(),
+            blocks: blocks.len() as u64,
+            block_samples: sum(|meta| meta.samples),
+            block_bytes: sum(|meta| meta.bytes),
             wal_bytes: self.wal.bytes(),
-            oldest: self.head.oldest(),
-            newest: self.head.newest(),
+            oldest: blocks.iter().map(|block| block.meta.min_time).chain(self.head.oldest()).min(),
+            newest: blocks.iter().map(|block| block.meta.max_time).chain(self.head.newest()).max(),
             memory_bytes: self.memory_bytes(),
             syncs: self.wal.syncs(),
             flushes: count(&self.counters.flushes),
             compactions: count(&self.counters.compactions),
             expired: count(&self.counters.expired),
-            ..StoreStats::default()
         }
     }
 
@@ -191,12 +201,5 @@ impl Store {
             )));
         }
         Ok(())
-    }
-
-    /// Makes sure that the head is within its budget.
-    fn make_room(&self, _now: Timestamp) -> Result<(), StoreError> {
-        let budget = self.ingest_budget();
-        let used = self.head.bytes();
-        if used > budget { Err(StoreError::OverMemory { used, budget }) } else { Ok(()) }
     }
 }

@@ -1,17 +1,172 @@
-//! Housekeeping.
+//! Housekeeping: what time, size and memory ask for. One thread at a time does it; the others go on.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use kernel::Timestamp;
 
+use crate::block::reader::Block;
+use crate::blocks::{Publication, TEMPORARY};
+use crate::compact;
+use crate::disk;
+use crate::flush;
 use crate::port::{Maintained, StoreError};
 use crate::store::Store;
+use crate::wal::replay::Damage;
+
+/// A head that takes this part of its budget, in percent, is written out early.
+const EARLY_FLUSH: u64 = 75;
+/// The least time between two flushes for want of memory, in milliseconds: more often, they would not help.
+const EARLY_FLUSH_EVERY: i64 = 10_000;
+
+/// What housekeeping remembers.
+#[derive(Debug)]
+pub(crate) struct Upkeep {
+    /// When the head was last written out, in milliseconds.
+    pub last_flush: i64,
+}
 
 impl Store {
     /// Does what time asks for; see [`crate::Telemetry::maintain`].
     ///
     /// # Errors
     /// Something could not be written or read; the next call tries again.
-    pub fn maintain(&self, _now: Timestamp) -> Result<Maintained, StoreError> {
+    pub fn maintain(&self, now: Timestamp) -> Result<Maintained, StoreError> {
         self.check_open()?;
-        Ok(Maintained::default())
+        let mut done = Maintained::default();
+        let Some(mut upkeep) = self.upkeep.try_lock() else { return Ok(done) };
+        let at = now.as_millis();
+        let interval = i64::try_from(self.options.flush_interval.as_millis()).unwrap_or(i64::MAX);
+        // A clock that was set back must not put the next flush off for long.
+        if at < upkeep.last_flush {
+            upkeep.last_flush = at;
+        }
+        if at.saturating_sub(upkeep.last_flush) >= interval || self.wants_early_flush(&upkeep, at) {
+            done.flushed = self.flush_locked(&mut upkeep, now)?;
+            let idle = at.saturating_sub(interval.saturating_mul(2));
+            done.forgotten = self.head.forget(idle);
+        }
+        done.expired = self.expire(now)?;
+        while let Some(merge) = compact::due(&self.blocks.list(), &self.options, now) {
+            done.compacted += compact::run(&self.blocks, merge, now)?;
+            self.counters.compactions.fetch_add(1, Ordering::Relaxed);
+            self.check_open()?;
+        }
+        done.deleted = self.sweep(now)?;
+        Ok(done)
+    }
+
+    /// Writes the head out as blocks now, whatever the time; gives how many.
+    ///
+    /// # Errors
+    /// A block cannot be written; the samples stay in the head and in the log.
+    pub fn flush(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.check_open()?;
+        let mut upkeep = self.upkeep.lock();
+        self.flush_locked(&mut upkeep, now)
+    }
+
+    /// Reads every block and the catalogue from end to end; gives what is damaged, and where. An empty answer is a sound store.
+    ///
+    /// # Errors
+    /// Something cannot be read at all.
+    pub fn verify(&self) -> Result<Vec<Damage>, StoreError> {
+        let mut damage = Vec::new();
+        let checks = std::iter::once(self.blocks.catalogue.lock().verify())
+            .chain(self.blocks.list().iter().map(|block| block.verify()).collect::<Vec<_>>());
+        for check in checks {
+            match check {
+                Ok(()) => {}
+                Err(StoreError::Damaged { file, offset, what }) => {
+                    damage.push(Damage { file, offset, bytes: 0, what, acknowledged: true });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(damage)
+    }
+
+    /// Makes sure that the head is within its budget, writing it out if that may help.
+    pub(crate) fn make_room(&self, now: Timestamp) -> Result<(), StoreError> {
+        let budget = self.ingest_budget();
+        if self.head.bytes() <= budget {
+            return Ok(());
+        }
+        if let Some(mut upkeep) = self.upkeep.try_lock()
+            && self.wants_early_flush(&upkeep, now.as_millis())
+        {
+            self.flush_locked(&mut upkeep, now)?;
+        }
+        let used = self.head.bytes();
+        if used > budget { Err(StoreError::OverMemory { used, budget }) } else { Ok(()) }
+    }
+
+    fn wants_early_flush(&self, upkeep: &Upkeep, at: i64) -> bool {
+        self.head.bytes() > self.ingest_budget() / 100 * EARLY_FLUSH
+            && at.saturating_sub(upkeep.last_flush) >= EARLY_FLUSH_EVERY
+    }
+
+    fn flush_locked(&self, upkeep: &mut Upkeep, now: Timestamp) -> Result<u64, StoreError> {
+        let temporary = self.options.dir.join(TEMPORARY);
+        for name in disk::names(&temporary)? {
+            let path = temporary.join(name);
+            fs::remove_dir_all(&path).map_err(|e| disk::failed(&path, &e))?;
+        }
+        let lsn = {
+            let _gate = self.gate.write();
+            self.check_open()?;
+            let lsn = self.wal.cut();
+            self.head.turn();
+            lsn
+        };
+        let count = flush::write_out(&self.head, &self.blocks, Some(lsn), now)?;
+        upkeep.last_flush = now.as_millis();
+        self.counters.flushes.fetch_add(1, Ordering::Relaxed);
+        self.wal.drop_until(lsn)?;
+        Ok(count)
+    }
+
+    /// Takes blocks beyond the retention out of the catalogue.
+    fn expire(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let list = self.blocks.list();
+        let mut oldest_first: Vec<&Arc<Block>> = list.iter().collect();
+        oldest_first.sort_by_key(|block| (block.meta.max_time, block.meta.seq));
+        let before = self.options.retention.map_or(i64::MIN, |retention| (now - retention).as_millis());
+        let mut bytes: u64 = list.iter().map(|block| block.meta.bytes).sum();
+        let most = self.options.retention_bytes.unwrap_or(u64::MAX);
+        let mut remove = Vec::new();
+        for block in oldest_first {
+            if block.meta.max_time >= before && bytes <= most {
+                break;
+            }
+            bytes -= block.meta.bytes;
+            remove.push(Arc::clone(block));
+        }
+        let count = remove.len() as u64;
+        if count > 0 {
+            self.blocks.publish(Publication { remove, at: now.as_millis(), ..Publication::default() })?;
+            self.counters.expired.fetch_add(count, Ordering::Relaxed);
+        }
+        Ok(count)
+    }
+
+    /// Deletes the files of blocks that were removed longer ago than the grace period.
+    fn sweep(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let before = (now - self.options.deletion_grace).as_millis();
+        let mut deleted = 0;
+        let garbage = self.blocks.catalogue.lock().garbage()?;
+        for entry in garbage.iter().filter(|entry| entry.since <= before || entry.since > now.as_millis()) {
+            let path = self.options.dir.join(&entry.path);
+            match fs::remove_dir_all(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(disk::failed(&path, &e)),
+                _ => {}
+            }
+            // The day's folder goes with its last block; it is not empty otherwise, and stays.
+            let _ = path.parent().map(fs::remove_dir);
+            self.blocks.catalogue.lock().swept(&entry.path)?;
+            deleted += 1;
+        }
+        Ok(deleted)
     }
 }

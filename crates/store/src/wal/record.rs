@@ -79,11 +79,6 @@ impl Prepared {
         Self { kind, compressed, payload, payload_crc }
     }
 
-    /// Bytes this takes in the log.
-    pub(crate) fn len(&self) -> usize {
-        HEADER + self.payload.len()
-    }
-
     /// Appends the record to `out`.
     pub(crate) fn write(&self, lsn: u64, durable: u64, out: &mut Vec<u8>) {
         let mut tail = [0_u8; 20];

@@ -47,9 +47,9 @@ pub(crate) struct Replayed {
 pub(crate) fn replay(
     dir: &Path,
     after: u64,
-    mut each: impl FnMut(Record<'_>, &Replayed) -> Result<(), StoreError>,
+    mut each: impl FnMut(Record<'_>) -> Result<(), StoreError>,
 ) -> Result<Replayed, StoreError> {
-    let names: Vec<String> = disk::names(dir)?.into_iter().filter(|name| name.ends_with(".wal")).collect();
+    let names = segments(dir, after)?;
     let mut replayed = Replayed { last_lsn: after, ..Replayed::default() };
     for (at, name) in names.iter().enumerate() {
         let path = dir.join(name);
@@ -71,6 +71,28 @@ pub(crate) fn replay(
     Ok(replayed)
 }
 
+/// The names of the segments that may hold records above `after`, in order; the others are deleted.
+fn segments(dir: &Path, after: u64) -> Result<Vec<String>, StoreError> {
+    let mut names = disk::names(dir)?;
+    names.retain(|name| first_lsn(name).is_some());
+    let mut keep = Vec::with_capacity(names.len());
+    for (at, name) in names.iter().enumerate() {
+        let next = names.get(at + 1).and_then(|next| first_lsn(next));
+        if next.is_some_and(|next| next <= after.saturating_add(1)) {
+            let path = dir.join(name);
+            fs::remove_file(&path).map_err(|e| disk::failed(&path, &e))?;
+        } else {
+            keep.push(name.clone());
+        }
+    }
+    Ok(keep)
+}
+
+/// The number in a segment's name.
+fn first_lsn(name: &str) -> Option<u64> {
+    name.strip_suffix(".wal")?.parse().ok()
+}
+
 /// One segment's bytes.
 struct Segment<'a> {
     name: &'a str,
@@ -83,7 +105,7 @@ impl Segment<'_> {
     fn read(
         &mut self,
         replayed: &mut Replayed,
-        each: &mut impl FnMut(Record<'_>, &Replayed) -> Result<(), StoreError>,
+        each: &mut impl FnMut(Record<'_>) -> Result<(), StoreError>,
     ) -> Result<u64, StoreError> {
         let mut at = SEGMENT_HEADER as usize;
         if !self.header_is_sound() {
@@ -105,7 +127,7 @@ impl Segment<'_> {
                     if record.lsn > replayed.last_lsn {
                         replayed.last_lsn = record.lsn;
                         replayed.records += 1;
-                        each(record, replayed)?;
+                        each(record)?;
                     }
                     continue;
                 }

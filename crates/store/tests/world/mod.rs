@@ -1,5 +1,5 @@
 //! What the store's tests share: folders, series and a fixed now.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "only tests use this, and each its part")]
 
 use kernel::{Labels, Timestamp};
 use metrics::sample::{Sample, SeriesBatch};

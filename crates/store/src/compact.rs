@@ -1,0 +1,125 @@
+//! Merging blocks: those of a two-hour window into one, those of a day into one. Of equal times the older block's sample
+//! stays, so that a merge never changes what is served.
+
+use std::sync::Arc;
+
+use kernel::{Labels, Timestamp};
+use metrics::sample::Sample;
+
+use crate::block::reader::{Block, SeriesReader};
+use crate::block::writer::{BlockWriter, Identity};
+use crate::block::{ChunkRef, DAY_LEVEL, window};
+use crate::blocks::{BlockList, Blocks, Publication, block_id, partition};
+use crate::options::Options;
+use crate::port::StoreError;
+use crate::select::merge;
+
+/// So many blocks of one window are merged although the window is not over.
+const CROWDED: usize = 16;
+/// How many bytes of chunks a merge reads at once, per block.
+const READ_AHEAD: usize = 256 << 10;
+
+/// Blocks to merge into one of `level`.
+pub(crate) struct Merge {
+    pub level: u8,
+    pub inputs: Vec<Arc<Block>>,
+}
+
+/// The next merge that is due at `now`, the smallest level first.
+pub(crate) fn due(list: &BlockList, options: &Options, now: Timestamp) -> Option<Merge> {
+    // A window takes stragglers until the out-of-order window has passed, and then the flush that brings the last ones.
+    let settled = (now - options.out_of_order_window - options.flush_interval).as_millis();
+    [1, DAY_LEVEL].into_iter().find_map(|level| {
+        let mut groups: std::collections::BTreeMap<(i64, &str), Vec<Arc<Block>>> = Default::default();
+        for block in list.iter().filter(|block| block.meta.level <= level) {
+            let (start, _) = window(level, block.meta.window_start);
+            groups.entry((start, &block.meta.tenant)).or_default().push(Arc::clone(block));
+        }
+        groups.into_iter().find_map(|((start, _), inputs)| {
+            let over = window(level, start).1 <= settled;
+            let lower = inputs.iter().any(|block| block.meta.level < level);
+            // A single block of two hours waits for its day.
+            let wanted = if level == DAY_LEVEL { lower } else { lower && inputs.len() > 1 };
+            let crowded = level < DAY_LEVEL && inputs.len() >= CROWDED;
+            (wanted && (over || crowded)).then_some(Merge { level, inputs })
+        })
+    })
+}
+
+/// Merges, publishes the result in place of the inputs, and gives the number of inputs.
+pub(crate) fn run(blocks: &Blocks, merge: Merge, now: Timestamp) -> Result<u64, StoreError> {
+    let Some(first) = merge.inputs.first() else { return Ok(0) };
+    let seq = merge.inputs.iter().map(|block| block.meta.seq).max().unwrap_or(0);
+    let identity = Identity {
+        id: block_id(now.as_millis(), seq),
+        seq,
+        tenant: first.meta.tenant.clone(),
+        level: merge.level,
+        time: first.meta.window_start,
+        flushed_lsn: merge.inputs.iter().map(|block| block.flushed_lsn()).max().unwrap_or(0),
+    };
+    let mut writer = blocks.begin(&identity)?;
+    if let Err(error) = fill(&mut writer, &merge.inputs) {
+        writer.abandon();
+        return Err(error);
+    }
+    let (start, _) = window(merge.level, first.meta.window_start);
+    let meta = writer.finish(&identity.id, &partition(start))?;
+    let count = merge.inputs.len() as u64;
+    blocks.publish(Publication {
+        add: vec![meta],
+        remove: merge.inputs,
+        flushed_lsn: None,
+        at: now.as_millis(),
+    })?;
+    Ok(count)
+}
+
+/// One input, at its next series.
+struct Input<'a> {
+    reader: SeriesReader<'a>,
+    next: u32,
+    series: u32,
+    current: Option<(Labels, Vec<ChunkRef>)>,
+}
+
+impl Input<'_> {
+    fn advance(&mut self) -> Result<(), StoreError> {
+        self.current = if self.next < self.series { Some(self.reader.series(self.next)?) } else { None };
+        self.next += 1;
+        Ok(())
+    }
+}
+
+fn fill(writer: &mut BlockWriter, inputs: &[Arc<Block>]) -> Result<(), StoreError> {
+    let mut inputs: Vec<Input<'_>> = inputs
+        .iter()
+        .map(|block| Input {
+            reader: block.series_reader(READ_AHEAD),
+            next: 0,
+            series: block.meta.series as u32,
+            current: None,
+        })
+        .collect();
+    for input in &mut inputs {
+        input.advance()?;
+    }
+    loop {
+        let least =
+            inputs.iter().filter_map(|input| input.current.as_ref().map(|(labels, _)| labels)).min().cloned();
+        let Some(labels) = least else { return Ok(()) };
+        let mut runs = Vec::new();
+        for input in &mut inputs {
+            if input.current.as_ref().is_none_or(|(other, _)| *other != labels) {
+                continue;
+            }
+            let mut run: Vec<Sample> = Vec::new();
+            for chunk in input.current.take().map(|(_, chunks)| chunks).unwrap_or_default() {
+                input.reader.samples(&chunk, &mut run)?;
+            }
+            runs.push(run);
+            input.advance()?;
+        }
+        writer.add(&labels, &merge(runs))?;
+    }
+}
