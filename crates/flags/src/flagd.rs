@@ -9,6 +9,8 @@
 
 mod position;
 
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 use kernel::{Metadata, Problem, ResourceKey};
 use serde_json::{Map, Value, json};
@@ -47,7 +49,7 @@ pub fn import(text: &str) -> Result<Import, Vec<Problem>> {
     let mut reader = Reader::default();
     let (set, flags) = reader.file(&root);
     let mut findings = reader.findings;
-    findings.extend(check_all(&set, &flags, reader.array));
+    findings.extend(check_all(&set, &flags, &reader.places));
     let (problems, mut warnings) = position::locate(text, findings);
     if !problems.is_empty() {
         return Err(problems);
@@ -157,7 +159,11 @@ fn export_flag(spec: &FlagSpec, environment: Option<&str>) -> Value {
 }
 
 /// What the chapter's own checks find, placed in the file.
-fn check_all(set: &FlagSetSpec, flags: &IndexMap<String, FlagSpec>, array: bool) -> Vec<Finding> {
+fn check_all(
+    set: &FlagSetSpec,
+    flags: &IndexMap<String, FlagSpec>,
+    places: &HashMap<String, String>,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     for mut finding in check::flag_set(set) {
         if let Some(rest) = finding.pointer.strip_prefix("/evaluators") {
@@ -169,11 +175,10 @@ fn check_all(set: &FlagSetSpec, flags: &IndexMap<String, FlagSpec>, array: bool)
         return findings;
     }
     let evaluators = Evaluators::compile(&set.evaluators);
-    for (at, (key, spec)) in flags.iter().enumerate() {
-        let at = at.to_string();
-        let place = pointer(&["flags", if array { &at } else { key }]);
+    for (key, spec) in flags {
+        let place = places.get(key).map_or("", String::as_str);
         for mut finding in check::flag(spec, &evaluators) {
-            finding.pointer.insert_str(0, &place);
+            finding.pointer.insert_str(0, place);
             findings.push(finding);
         }
     }
@@ -186,6 +191,10 @@ struct Reader {
     findings: Vec<Finding>,
     /// The flags are a list with a `key` each.
     array: bool,
+    /// How many findings are fatal.
+    refused: usize,
+    /// Where each flag stands, as a JSON pointer.
+    places: HashMap<String, String>,
 }
 
 // === impl Reader ===
@@ -223,9 +232,9 @@ impl Reader {
                 }
             }
             None => {
-                let near = did_you_mean("flags", file.keys().map(String::as_str));
-                let hint =
-                    if near.starts_with("did") { near } else { "start with {\"flags\": {}}".to_owned() };
+                let near = kernel::did_you_mean("flags", file.keys().map(String::as_str));
+                let empty = || "start with {\"flags\": {}}".to_owned();
+                let hint = near.map_or_else(empty, |near| format!("rename `{near}` to `flags`"));
                 self.fatal("", "a flagd file has `flags`", Some(hint));
             }
         }
@@ -237,6 +246,7 @@ impl Reader {
             self.fatal(place, &why.to_string(), None);
         }
         let Some(map) = self.object(place, flag, "a flag") else { return };
+        let before = self.refused;
         if self.array {
             let fields: Vec<&str> = FLAG_FIELDS.into_iter().chain(["key"]).collect();
             self.known_fields(place, map, &fields);
@@ -276,6 +286,11 @@ impl Reader {
             let metadata = self.object(&format!("{place}/metadata"), metadata, "metadata");
             spec.metadata = metadata.cloned().unwrap_or_default();
         }
+        // What could not be read is not checked any further: one problem is enough.
+        if self.refused > before {
+            return;
+        }
+        self.places.insert(key.to_owned(), place.to_owned());
         if flags.insert(key.to_owned(), spec).is_some() {
             self.fatal(place, &format!("the flag `{key}` is defined twice"), None);
         }
@@ -310,6 +325,7 @@ impl Reader {
     }
 
     fn fatal(&mut self, place: &str, message: &str, hint: Option<String>) {
+        self.refused += 1;
         self.findings.push(Finding {
             pointer: place.to_owned(),
             message: message.to_owned(),
