@@ -5,6 +5,14 @@
 //! after an append has returned, `deliver` when an effect leaves. Whatever stands on a whole line was seen before the
 //! kill.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests say what is wrong by failing"
+)]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;

@@ -1,6 +1,14 @@
 //! A flipped byte anywhere: every byte of a small ledger's files is changed, one at a time, and each change is either
 //! found (by opening or by verifying) or changes nothing that can be read. Also: a change inside a fact is located.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests say what is wrong by failing"
+)]
+
 use std::path::Path;
 
 use kernel::{Actor, ChangeId, FactSeq, Timestamp};

@@ -5,10 +5,14 @@
 //! dev-dependency only.
 
 mod disk;
+mod ledger;
+mod ledger_log;
+pub mod ledger_suite;
 mod random;
 pub mod scenario;
 mod world;
 
+pub use self::ledger::SimLedger;
 pub use disk::{DiskError, SECTOR, SimDisk};
 pub use random::{RUNS_VARIABLE, Random, SEED_VARIABLE, for_seeds};
 pub use world::{Happening, Link, Node, TimerId, Traffic, World};

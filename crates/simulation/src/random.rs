@@ -42,8 +42,8 @@ impl Random {
         Self { state: [next(), next(), next(), next()] }
     }
 
-    /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    /// Sixty-four bits.
+    pub fn bits(&mut self) -> u64 {
         let [a, b, c, d] = self.state;
         let result = b.wrapping_mul(5).rotate_left(7).wrapping_mul(9);
         let (c, d) = (c ^ a, d ^ b);
@@ -54,7 +54,7 @@ impl Random {
     /// From 0 up to but not including `end`; 0 when `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
         // The high half of a product is uniform but for a bias of end / 2^64.
-        let product = u128::from(self.next()) * u128::from(end);
+        let product = u128::from(self.bits()) * u128::from(end);
         u64::try_from(product >> 64).unwrap_or(0)
     }
 
@@ -72,7 +72,7 @@ impl Random {
     pub fn chance(&mut self, p: f64) -> bool {
         // 53 bits are what a double can tell apart.
         const UNIT: f64 = 1.0 / (1_u64 << 53) as f64;
-        ((self.next() >> 11) as f64) * UNIT < p
+        ((self.bits() >> 11) as f64) * UNIT < p
     }
 
     /// One of `items`; nothing from an empty slice.
@@ -83,7 +83,7 @@ impl Random {
     /// Another generator whose numbers are independent of what this one gives later.
     #[must_use]
     pub fn fork(&mut self) -> Self {
-        Self::new(self.next())
+        Self::new(self.bits())
     }
 }
 
