@@ -44,7 +44,7 @@ const roleField = (chosen) => html`<label class="field">Role<select name="role">
 const reasonField = html`<label class="field">Reason<input name="reason" maxlength="500" placeholder="Why, for whoever reads the ledger" autocomplete="off"></label>`;
 
 /** @param {boolean} required */
-const passwordField = (required) => html`<label class="field">Password<input name="password" type="password" autocomplete="new-password" minlength="8" ?required=${required}>${required ? nothing : html`<small>Leave it empty to hand out a sign-in link instead.</small>`}</label>`;
+const passwordField = (required) => html`<label class="field">Password<input name="password" type="password" autocomplete="new-password" minlength="10" ?required=${required}><small>At least 10 characters.${required ? nothing : " Leave it empty to hand out a sign-in link instead."}</small></label>`;
 
 /** @param {(token: { name: string, token: string }) => void} done */
 export function tokenForm(done) {

@@ -77,6 +77,18 @@ class Access extends Element {
     void openDialog(title, (close) => html`<div class="inside"><h2>${title}</h2><p class="second">${text}</p>${commandBox(secret)}<div class="actions"><button type="button" class="primary" @click=${close}>I have kept it</button></div></div>`);
   }
 
+  /** Lets a user in again, or keeps them out without forgetting them. @param {User} user */
+  able(user) {
+    const verb = user.disabled ? "Enable" : "Disable";
+    void askReason({
+      title: `${verb} ${user.name}`, body: user.disabled ? "They may sign in again." : "Their sessions and tokens are refused from now on.", confirm: verb, danger: !user.disabled,
+      act: async (reason) => {
+        await post(`users/${encodeURIComponent(user.name)}/${verb.toLowerCase()}`, { reason });
+        await this.load();
+      },
+    });
+  }
+
   /** @param {string} user */
   async link(user) {
     try {
@@ -114,13 +126,15 @@ class Access extends Element {
       <div class="panel">${table({
         label: "Users", rows, rowKey: (row) => row.name, height: HEIGHT,
         columns: [
-          { key: "name", label: "Name", ascending: true, value: (row) => row.name, cell: (row) => html`<strong>${row.name}</strong> ${row.name === this.me?.actor.name ? badge("you", "accent") : nothing}` },
+          { key: "name", label: "Name", ascending: true, value: (row) => row.name, cell: (row) => html`<strong>${row.name}</strong> ${row.name === this.me?.actor.name ? badge("you", "accent") : nothing}${row.disabled ? badge("disabled", "warn") : nothing}` },
           { key: "role", label: "Role", ascending: true, value: (row) => row.role, cell: (row) => badge(row.role) },
-          { key: "created", label: "Made", class: "wide", value: (row) => Date.parse(row.created ?? "") || 0, cell: (row) => time(row.created) },
+          { key: "signs", label: "Signs in", class: "wide", cell: (row) => (row.hasPassword ? "by password" : html`<span class="quiet">by link only</span>`) },
+          { key: "created", label: "Made", class: "wide", value: (row) => Date.parse(row.created), cell: (row) => time(row.created) },
           { key: "act", label: "", number: true, cell: (row) => html`
             <button type="button" class="small plain" @click=${() => setPassword(row.name, again)}>Password</button>
             <button type="button" class="small plain" @click=${() => setRole(row.name, row.role, again)}>Role</button>
             <button type="button" class="small plain wide" @click=${() => this.link(row.name)}>Sign-in link</button>
+            <button type="button" class="small plain wide" @click=${() => this.able(row)}>${row.disabled ? "Enable" : "Disable"}</button>
             <button type="button" class="small plain switch" @click=${() => this.take(`Remove ${row.name}`, "Their sessions end; their facts stay.", `users/${encodeURIComponent(row.name)}`)}>Remove</button>` },
         ],
       })}</div>`;
@@ -132,10 +146,11 @@ class Access extends Element {
     return html`<div class="panel">${rows.length === 0 ? empty("No session", "Nobody is signed in with a browser.") : table({
       label: "Sessions", rows, rowKey: (row) => row.id, height: HEIGHT,
       columns: [
-        { key: "user", label: "User", ascending: true, value: (row) => row.user ?? row.name ?? "", cell: (row) => html`<strong>${row.user ?? row.name}</strong> ${row.current ? badge("this one", "accent") : nothing}` },
-        { key: "created", label: "Signed in", value: (row) => Date.parse(row.created ?? ""), cell: (row) => time(row.created, "both") },
-        { key: "expires", label: "Ends", class: "wide", value: (row) => Date.parse(row.expires ?? ""), cell: (row) => time(row.expires) },
-        { key: "act", label: "", number: true, cell: (row) => html`<button type="button" class="small plain switch" @click=${() => this.take(`End the session of ${row.user ?? row.name}`, "They have to sign in again.", `sessions/${encodeURIComponent(row.id)}`)}>End</button>` },
+        { key: "user", label: "User", ascending: true, value: (row) => row.user, cell: (row) => html`<strong>${row.user}</strong>` },
+        { key: "opened", label: "Signed in", value: (row) => Date.parse(row.opened), cell: (row) => time(row.opened, "both") },
+        { key: "used", label: "Last used", class: "wide", value: (row) => Date.parse(row.lastUsed), cell: (row) => time(row.lastUsed) },
+        { key: "expires", label: "Ends", class: "wide", value: (row) => Date.parse(row.expires), cell: (row) => time(row.expires) },
+        { key: "act", label: "", number: true, cell: (row) => html`<button type="button" class="small plain switch" @click=${() => this.take(`End the session of ${row.user}`, "They have to sign in again.", `sessions/${encodeURIComponent(row.id)}`)}>End</button>` },
       ],
     })}</div>`;
   }

@@ -155,7 +155,11 @@ class Chart extends Element {
   /** @param {uPlot} plot */
   select(plot) {
     const { left, width } = plot.select;
-    if (!this.matches(":hover") || width < 6) return;
+    if (width === 0) return;
+    if (!this.matches(":hover") || width < 6) {
+      plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+      return;
+    }
     const from = plot.posToVal(left, "x") * 1000;
     const to = plot.posToVal(left + width, "x") * 1000;
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);

@@ -66,6 +66,8 @@ class Editor extends HTMLElement {
     /** Whether Enter runs instead of beginning a line. */
     this.runs = false;
     this.text = "";
+    /** @type {Diagnostic[]} */
+    this.diagnostics = [];
   }
 
   /** The text. */
@@ -125,6 +127,7 @@ class Editor extends HTMLElement {
         ],
       }),
     });
+    this.mark(this.diagnostics);
     if (this.hasAttribute("autofocus")) this.view.focus();
   }
 
@@ -138,6 +141,7 @@ class Editor extends HTMLElement {
    */
   mark(diagnostics) {
     const { view } = this;
+    this.diagnostics = diagnostics;
     if (!view) return;
     const end = view.state.doc.length;
     const within = diagnostics.map((one) => ({ ...one, from: Math.min(one.from, end), to: Math.min(Math.max(one.to, one.from), end) }));

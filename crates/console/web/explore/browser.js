@@ -5,7 +5,7 @@ import { Element } from "../elements/element.js";
 import { badge, empty, refusal, skeleton } from "../elements/notices.js";
 import { table } from "../elements/table.js";
 import { count } from "../shell/format.js";
-import { instantQuery, metadata, metricNames } from "../shell/prom.js";
+import { metadata, metricNames, seriesCounts } from "../shell/prom.js";
 
 /** @typedef {{ name: string, type: string, help: string, series: number | null }} Metric */
 
@@ -36,8 +36,7 @@ class Browser extends Element {
       return;
     }
     try {
-      const { samples } = await instantQuery('count by (__name__) ({__name__=~".+"})');
-      const counts = new Map(samples.map((sample) => [sample.labels.__name__, sample.value]));
+      const counts = await seriesCounts();
       this.metrics = this.metrics.map((metric) => ({ ...metric, series: counts.get(metric.name) ?? 0 }));
     } catch {
       // The list is of use without its counts.

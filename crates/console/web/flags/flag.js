@@ -108,7 +108,7 @@ class FlagPage extends Element {
     const { flag } = this;
     if (this.error && !flag) return html`<div class="stack">${refusal(this.error)}<p><a href="/flags">All flags</a></p></div>`;
     if (!flag) return html`<div class="panel empty">${skeleton(10)}</div>`;
-    const environments = Object.keys(flag.resource.spec.environments ?? {});
+    const environments = flag.environments ?? [];
     const environment = query().get("environment") ?? "";
     const markers = this.facts.map((fact) => ({ time: Date.parse(fact.time) / 1000, label: `${fact.kind.replaceAll("_", " ")} by ${who(fact.actor)}` }));
     return html`<div class="stack">
@@ -119,7 +119,7 @@ class FlagPage extends Element {
           <option value="" ?selected=${!environment}>every environment</option>${environments.map((name) => html`<option value=${name} ?selected=${name === environment}>${name}</option>`)}</select>` : nothing}
         <button type="button" class=${flag.state === "ENABLED" ? "danger" : ""} @click=${() => flip(flag, () => void this.load(), environment || undefined)}>${icon("off")}${flag.state === "ENABLED" ? "Turn off" : "Turn on"}${environment ? ` in ${environment}` : ""}</button>
       </div>
-      ${flag.resource.spec.description ? html`<p class="second">${flag.resource.spec.description}</p>` : nothing}
+      ${flag.description ? html`<p class="second">${flag.description}</p>` : nothing}
       ${refusal(this.error)}
       <div class="halves">
         <div class="stack">

@@ -85,7 +85,7 @@ class Broken extends Element {
     if (!host) return html`<div class="calm panel"><span class="skeleton"></span></div>`;
     return html`<div class="calm panel">
       <span class="ok">${icon("ok")}</span><strong>Nothing is wrong</strong>
-      <span class="second">${host.hostname} · ${host.os} · Linux ${host.kernel} · ${host.cpus} ${host.cpus === 1 ? "core" : "cores"} · up ${duration(Date.now() - Date.parse(host.bootTime))}</span>
+      <span class="second">${host.hostname} · ${host.os} · Linux ${host.kernel} · ${host.cpus} ${host.cpus === 1 ? "core" : "cores"}${host.bootTime ? ` · up ${duration(Date.now() - Date.parse(host.bootTime))}` : ""}</span>
     </div>`;
   }
 }

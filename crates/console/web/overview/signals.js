@@ -25,11 +25,19 @@ const MEMORY_LOW = 0.05;
 /** Fraction of swap in use. */
 const SWAP_WARN = 0.5;
 
+/**
+ * The fraction of a file system in use; `undefined` when it does not say.
+ * @param {import("../shell/words.js").Filesystem} disk
+ */
+export function usedOf({ sizeBytes, availableBytes }) {
+  return sizeBytes && availableBytes !== undefined ? 1 - availableBytes / sizeBytes : undefined;
+}
+
 /** @param {Host} host @returns {Signal[]} */
 function ofDisks(host) {
-  return host.filesystems.filter((disk) => !disk.readOnly && disk.sizeBytes > 0).flatMap((disk) => {
-    const used = 1 - disk.availableBytes / disk.sizeBytes;
-    if (used < DISK_WARN) return [];
+  return host.filesystems.filter((disk) => !disk.readOnly).flatMap((disk) => {
+    const used = usedOf(disk);
+    if (used === undefined || used < DISK_WARN) return [];
     const match = `{mountpoint=${JSON.stringify(disk.mountpoint)}}`;
     return [{
       tone: used >= DISK_BAD ? /** @type {const} */ ("bad") : /** @type {const} */ ("warn"),
@@ -44,7 +52,7 @@ function ofDisks(host) {
 /** @param {Host} host @returns {Signal[]} */
 function ofPressure(host) {
   return Object.entries(host.pressure ?? {}).flatMap(([resource, { some, full }]) => {
-    if (some < PRESSURE_WARN) return [];
+    if (some === undefined || some < PRESSURE_WARN) return [];
     const name = { cpu: "CPU", memory: "Memory", io: "IO" }[resource] ?? resource;
     return [{
       tone: some >= PRESSURE_BAD ? /** @type {const} */ ("bad") : /** @type {const} */ ("warn"),
@@ -60,6 +68,7 @@ function ofPressure(host) {
 function ofMemory(host) {
   /** @type {Signal[]} */
   const found = [];
+  if (!host.memory) return found;
   const { totalBytes, availableBytes, swapTotalBytes = 0, swapFreeBytes = 0 } = host.memory;
   if (availableBytes / totalBytes < MEMORY_LOW) {
     found.push({
@@ -80,9 +89,9 @@ function ofMemory(host) {
 /** @param {Status} status @returns {Signal[]} */
 function ofMainstay(status) {
   /** @type {Signal[]} */
-  const found = status.collectors.filter((collector) => !collector.ok).map((collector) => ({
+  const found = status.collectors.filter((collector) => collector.error).map((collector) => ({
     tone: /** @type {const} */ ("warn"), title: `Collector ${collector.name} fails`, detail: collector.error ?? "it gave no reason",
-    query: `mainstay_collector_success{collector=${JSON.stringify(collector.name)}}`,
+    query: `node_scrape_collector_success{collector=${JSON.stringify(collector.name)}}`,
   }));
   const { drift = [], error, dir } = status.resources ?? {};
   if (error) found.push({ tone: "bad", title: "The resources folder cannot be applied", detail: `${dir ?? ""}: ${error}`, href: "/resources" });

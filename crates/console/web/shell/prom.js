@@ -86,5 +86,11 @@ export const labelNames = async (match) => (await get("metrics/labels", { "match
 export const labelValues = async (label, match) =>
   (await get(`metrics/label/${encodeURIComponent(label)}/values`, { "match[]": match })).data;
 
+/** How many series each metric has now. @returns {Promise<Map<string, number>>} */
+export async function seriesCounts() {
+  const { data } = await get("metrics/cardinality", { limit: 10_000 });
+  return new Map(data.seriesCountByMetricName.map((/** @type {{ name: string, value: number }} */ one) => [one.name, one.value]));
+}
+
 /** @returns {Promise<Record<string, { type: string, help: string, unit: string }[]>>} */
 export const metadata = async () => (await get("metrics/metadata")).data;

@@ -31,19 +31,19 @@
  * @property {string} os
  * @property {string} kernel
  * @property {number} cpus
- * @property {string} bootTime
- * @property {number[]} load over 1, 5 and 15 minutes
- * @property {{ modes: Record<string, number> }} cpu fractions of all cores
- * @property {Record<string, { some: number, full?: number }>} pressure percent over 10 s
- * @property {{ totalBytes: number, availableBytes: number, swapTotalBytes?: number, swapFreeBytes?: number }} memory
+ * @property {string} [bootTime]
+ * @property {number[]} [load] over 1, 5 and 15 minutes
+ * @property {{ modes: Record<string, number> }} cpu fractions of all cores; empty at the first collection
+ * @property {Record<string, { some?: number, full?: number }>} [pressure] percent over 10 s
+ * @property {{ totalBytes: number, availableBytes: number, swapTotalBytes?: number, swapFreeBytes?: number }} [memory]
  * @property {Filesystem[]} filesystems
  * @property {Disk[]} disks
  * @property {Network[]} networks
  * @property {Process[]} processes
  *
- * @typedef {{ device: string, mountpoint: string, fstype: string, sizeBytes: number, availableBytes: number, readOnly: boolean }} Filesystem
- * @typedef {{ device: string, readBytesPerSecond: number, writeBytesPerSecond: number, busyFraction: number, readLatencySeconds: number, writeLatencySeconds: number, readsPerSecond: number, writesPerSecond: number }} Disk
- * @typedef {{ interface: string, receiveBytesPerSecond: number, transmitBytesPerSecond: number, errorsPerSecond: number, up: boolean }} Network
+ * @typedef {{ device: string, mountpoint: string, fstype: string, sizeBytes?: number, availableBytes?: number, readOnly: boolean }} Filesystem
+ * @typedef {{ device: string, readBytesPerSecond?: number, writeBytesPerSecond?: number, busyFraction?: number, readLatencySeconds?: number, writeLatencySeconds?: number }} Disk
+ * @typedef {{ interface: string, receiveBytesPerSecond?: number, transmitBytesPerSecond?: number, errorsPerSecond?: number, up: boolean }} Network
  * @typedef {{ pid: number, name: string, command: string, user: string, cpuFraction: number, residentBytes: number, threads: number, state: string }} Process
  */
 
@@ -57,7 +57,7 @@
  * @property {string[]} listen
  * @property {{ head: number, bytes: number, dead: number }} ledger
  * @property {{ series: number, samples: number, blocks: number, bytes: number, walBytes: number, oldest?: string, newest?: string, memoryBytes: number }} store
- * @property {{ name: string, lastRun?: string, durationSeconds: number, ok: boolean, error?: string }[]} collectors
+ * @property {{ name: string, seconds: number, error?: string | null }[]} collectors
  * @property {{ residentBytes: number, cpuSeconds: number, openFiles: number }} process
  * @property {{ dir?: string, drift: { key: string, what: string }[], lastApplied?: string, error?: string }} resources
  */
@@ -73,9 +73,11 @@
  * @property {{ summary: string, kind: string }} rollout
  * @property {string} [owner]
  * @property {string} [expires]
+ * @property {string} [description]
+ * @property {string[]} [environments]
  * @property {string} created
  * @property {string} changed
- * @property {Actor | string} changedBy
+ * @property {Actor | string} [changedBy]
  * @property {number} evaluations24h
  * @property {string} [lastEvaluated]
  * @property {string[]} debt
@@ -91,17 +93,17 @@
  * @property {string} kind
  * @property {{ name: string, labels?: Record<string, string>, annotations?: Record<string, string>, version?: number }} metadata
  * @property {Record<string, any>} spec
- * @property {{ changed: string, changedBy: Actor | string, seq: number, changeId?: string, managedBy?: string }} [status]
+ * @property {{ changed?: string, changedBy?: Actor | string, seq?: number, changeId?: string, managedBy?: string }} [status]
  *
- * @typedef {{ seq: number, time: string, actor: Actor, reason: string, changeId?: string, kind: string, version?: number, diff?: string }} Revision
+ * @typedef {{ seq: number, time: string, actor: Actor | string, reason: string, changeId?: string, kind: string, version?: number, diff?: string }} Revision
  * @typedef {{ changeId?: string, dryRun: boolean, results: { key: string, outcome: string, version?: number, diff?: string }[] }} Applied
  * @typedef {{ kind: string, chapter: string, plural: string, description: string }} Kind
  */
 
 /**
  * @typedef {{ id: string, name: string, role: string, created: string, createdBy?: Actor | string, expires?: string, lastUsed?: string }} Token
- * @typedef {{ name: string, role: string, created?: string, hasPassword?: boolean }} User
- * @typedef {{ id: string, user?: string, name?: string, created?: string, expires?: string, lastUsed?: string, current?: boolean }} Session
+ * @typedef {{ name: string, role: string, disabled: boolean, hasPassword: boolean, created: string }} User
+ * @typedef {{ id: string, user: string, by: unknown, opened: string, lastUsed: string, expires: string }} Session
  * @typedef {{ actor: Actor, expires?: string }} SignedIn
  */
 
