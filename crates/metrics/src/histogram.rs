@@ -6,6 +6,7 @@
 
 mod arithmetic;
 mod bounds;
+mod compensated;
 mod estimate;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::sample::is_stale;
 
 pub use arithmetic::{Combined, IncompatibleSchemas};
 pub use bounds::{Bucket, exponential_bound};
+pub use compensated::CompensatedHistogram;
 pub use estimate::Quantile;
 
 /// The schema number that says "custom buckets".

@@ -64,12 +64,11 @@ pub struct Finding {
     pub reason: String,
 }
 
-/// The options Prometheus' own suite runs with: every feature on.
+/// The options Prometheus' own suite runs with: every feature on, except that `__type__` is not trusted to tell counters.
 pub fn suite_options() -> Options {
     Options {
         syntax: Syntax::all(),
         delayed_name_removal: true,
-        type_and_unit_labels: true,
         start_timestamps: true,
         ..Options::default()
     }
@@ -157,8 +156,8 @@ fn around(
     }
 }
 
-/// What a store knows of counter resets when samples are read back: after the first histogram of a run, each either
-/// follows a reset or does not.
+/// What Prometheus' store knows of counter resets when samples are read back: a reset starts a new chunk, whose first
+/// histogram it says nothing about; all others in a chunk follow no reset. Gauges stay gauges.
 #[derive(Default)]
 struct Hints {
     last: std::collections::HashMap<Labels, Option<Arc<Histogram>>>,
@@ -181,9 +180,11 @@ impl Hints {
             let hint = match (sample.h.reset_hint, last.as_ref()) {
                 (ResetHint::Gauge, _) => ResetHint::Gauge,
                 (_, Some(previous)) if previous.reset_hint != ResetHint::Gauge => {
-                    if sample.h.detect_reset(previous) { ResetHint::Reset } else { ResetHint::NotReset }
+                    let restarted =
+                        sample.h.reset_hint == ResetHint::Reset || counts_fell(&sample.h, previous);
+                    if restarted { ResetHint::Unknown } else { ResetHint::NotReset }
                 }
-                (explicit, _) => explicit,
+                _ => ResetHint::Unknown,
             };
             let h = Arc::new(Histogram { reset_hint: hint, ..Histogram::clone(&sample.h) });
             *last = if h.is_stale() { None } else { Some(Arc::clone(&h)) };
@@ -194,4 +195,9 @@ impl Hints {
         }
         series
     }
+}
+
+/// Whether the counts say that there was a reset, whatever the hint.
+fn counts_fell(now: &Histogram, before: &Histogram) -> bool {
+    Histogram { reset_hint: ResetHint::Unknown, ..now.clone() }.detect_reset(before)
 }

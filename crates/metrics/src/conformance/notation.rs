@@ -144,12 +144,12 @@ fn repeat(text: &str) -> Result<usize, String> {
 
 /// `5`, `5x3`, `1+2x3`, `1-2x3`
 fn float_points(item: &str, found: &mut Vec<Point>) -> Result<(), String> {
-    if let Some(value) = parse_number(item) {
-        found.push(Point::Float(value));
-        return Ok(());
-    }
     let bad = || format!("bad value {item:?}");
-    let (start, count) = item.rsplit_once('x').ok_or_else(bad)?;
+    // `0x8` is zero nine times over, not eight: repetition comes first.
+    let Some((start, count)) = item.rsplit_once('x') else {
+        found.push(Point::Float(parse_number(item).ok_or_else(bad)?));
+        return Ok(());
+    };
     let count = repeat(count)?;
     let (first, increment) = match parse_number(start) {
         Some(first) => (first, 0.0),

@@ -62,7 +62,7 @@ impl Histogram {
     }
 
     /// Gauge wins over all, unknown over known; a reset with its opposite is a conflict (true).
-    fn combine_hint(&mut self, other: ResetHint) -> bool {
+    pub(super) fn combine_hint(&mut self, other: ResetHint) -> bool {
         let (hint, conflict) = match (self.reset_hint, other) {
             (a, b) if a == b => (a, false),
             (ResetHint::Gauge, _) | (_, ResetHint::Gauge) => (ResetHint::Gauge, false),
@@ -154,7 +154,7 @@ impl Histogram {
     }
 
     /// With a zero bucket at least as wide as `threshold`; wider when a populated bucket straddles it.
-    fn with_zero_threshold(&self, threshold: f64) -> Self {
+    pub(super) fn with_zero_threshold(&self, threshold: f64) -> Self {
         if threshold <= self.zero_threshold {
             return self.clone();
         }
@@ -195,7 +195,7 @@ impl Histogram {
     }
 
     /// With the buckets of `bounds`, all of which must be bounds of this one.
-    fn with_bounds(&self, bounds: &Arc<[f64]>) -> Self {
+    pub(super) fn with_bounds(&self, bounds: &Arc<[f64]>) -> Self {
         let positive = self.positive.reindexed(|index| {
             let (_, upper) = self.bucket_borders(index);
             i32::try_from(bounds.partition_point(|b| *b < upper)).unwrap_or(i32::MAX)
@@ -219,7 +219,10 @@ impl Histogram {
 }
 
 /// Both operands with the same layout, and whether custom bounds had to be reconciled.
-fn aligned(a: &Histogram, b: &Histogram) -> Result<(Histogram, Histogram, bool), IncompatibleSchemas> {
+pub(super) fn aligned(
+    a: &Histogram,
+    b: &Histogram,
+) -> Result<(Histogram, Histogram, bool), IncompatibleSchemas> {
     match (a.is_custom(), b.is_custom()) {
         (true, true) if a.custom_bounds == b.custom_bounds => Ok((a.clone(), b.clone(), false)),
         (true, true) => {

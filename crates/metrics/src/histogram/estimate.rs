@@ -133,10 +133,10 @@ impl Histogram {
         let mut sum = 0.0;
         let mut cut_any = false;
         let mut keep = |bucket: Bucket| {
-            let (kept, part) = self.part(bucket, cut, keep_below);
+            let (kept, position) = self.part(bucket, cut, keep_below);
             cut_any |= kept != bucket.count;
             if kept != 0.0 {
-                sum += kept * self.middle(&part);
+                sum += kept * position;
             }
             kept
         };
@@ -166,56 +166,61 @@ impl Histogram {
         Self { zero_count, count, sum, positive, negative, custom_bounds, ..*self }
     }
 
-    /// How much of `bucket` is on the kept side of `cut`, and the borders of that part.
-    fn part(&self, bucket: Bucket, cut: f64, keep_below: bool) -> (f64, Bucket) {
+    /// How much of `bucket` is on the kept side of `cut`, and where those observations are taken to be.
+    fn part(&self, bucket: Bucket, cut: f64, keep_below: bool) -> (f64, f64) {
+        match (bucket.lower.is_finite(), bucket.upper.is_finite()) {
+            (true, true) => self.finite_part(bucket, cut, keep_below),
+            (false, false) => {
+                let all = if keep_below { f64::INFINITY } else { f64::NEG_INFINITY };
+                (if cut == all { bucket.count } else { 0.0 }, 0.0)
+            }
+            (true, false) => {
+                // Above the last bound nothing is known but that bound: all or nothing.
+                let kept = if keep_below { cut == f64::INFINITY } else { cut < f64::INFINITY };
+                (
+                    if kept { bucket.count } else { 0.0 },
+                    bucket.lower.max(if keep_below { bucket.lower } else { cut }),
+                )
+            }
+            (false, true) => self.first_part(bucket, cut, keep_below),
+        }
+    }
+
+    fn finite_part(&self, bucket: Bucket, cut: f64, keep_below: bool) -> (f64, f64) {
         let (inside, outside) = if keep_below {
             (bucket.upper <= cut, bucket.lower >= cut)
         } else {
             (bucket.lower >= cut, bucket.upper <= cut)
         };
         if inside {
-            return (bucket.count, bucket);
-        }
-        let mut bucket = bucket;
-        if self.is_custom() {
-            if bucket.upper == f64::INFINITY && (keep_below || bucket.lower == f64::NEG_INFINITY) {
-                return (0.0, bucket);
-            }
-            if bucket.upper == f64::INFINITY {
-                return (bucket.count, bucket);
-            }
-            if bucket.lower == f64::NEG_INFINITY {
-                return self.first_custom_part(bucket, cut, keep_below);
-            }
+            return (bucket.count, self.middle(&bucket));
         }
         if outside {
-            return (0.0, bucket);
+            return (0.0, 0.0);
         }
+        let linear = self.is_linear(&bucket);
         let below = self.share_below(&bucket, cut);
         if keep_below {
-            let kept = bucket.count * below;
-            bucket.upper = cut;
-            (kept, bucket)
+            (bucket.count * below, middle(bucket.lower, cut, linear))
         } else {
-            let kept = bucket.count * (1.0 - below);
-            bucket.lower = cut;
-            (kept, bucket)
+            (bucket.count * (1.0 - below), middle(cut, bucket.upper, linear))
         }
     }
 
     /// The bucket below the first custom bound has no lower border: with a positive bound it is taken to start at zero,
-    /// otherwise it is kept or dropped whole.
-    fn first_custom_part(&self, mut bucket: Bucket, cut: f64, keep_below: bool) -> (f64, Bucket) {
-        if bucket.upper > 0.0 && bucket.upper.is_finite() {
+    /// otherwise all of it is kept or dropped.
+    fn first_part(&self, mut bucket: Bucket, cut: f64, keep_below: bool) -> (f64, f64) {
+        if cut == f64::NEG_INFINITY {
+            return (if keep_below { 0.0 } else { bucket.count }, bucket.upper);
+        }
+        if bucket.upper > 0.0 {
+            if !keep_below && cut < 0.0 {
+                return (0.0, 0.0);
+            }
             bucket.lower = 0.0;
-            return self.part(bucket, cut, keep_below);
+            return self.finite_part(bucket, cut, keep_below);
         }
-        if keep_below && cut > f64::NEG_INFINITY {
-            // All of it may be below; the middle is taken at the cut.
-            bucket.upper = cut;
-            return (bucket.count, bucket);
-        }
-        (0.0, bucket)
+        (if keep_below { bucket.count } else { 0.0 }, bucket.upper.min(cut))
     }
 
     /// A zero bucket of a histogram with observations on one side only holds values of that side.
@@ -265,15 +270,20 @@ impl Histogram {
     /// Where a bucket's observations are taken to be: the geometric mean of its borders, the arithmetic one for custom
     /// and zero buckets. A bucket without end is taken at its finite border.
     fn middle(&self, bucket: &Bucket) -> f64 {
-        if self.is_linear(bucket) {
-            return match (bucket.lower.is_finite(), bucket.upper.is_finite()) {
-                (true, true) => f64::midpoint(bucket.lower, bucket.upper),
-                (true, false) => bucket.lower,
-                (false, true) => bucket.upper,
-                (false, false) => 0.0,
-            };
+        match (bucket.lower.is_finite(), bucket.upper.is_finite()) {
+            (true, true) => middle(bucket.lower, bucket.upper, self.is_linear(bucket)),
+            (true, false) => bucket.lower,
+            (false, true) => bucket.upper,
+            (false, false) => 0.0,
         }
-        let mean = (bucket.lower * bucket.upper).sqrt();
-        if bucket.upper < 0.0 { -mean } else { mean }
     }
+}
+
+/// The arithmetic mean of two borders for a `linear` bucket, else the geometric one.
+fn middle(lower: f64, upper: f64, linear: bool) -> f64 {
+    if linear {
+        return f64::midpoint(lower, upper);
+    }
+    let mean = (lower * upper).sqrt();
+    if upper < 0.0 { -mean } else { mean }
 }

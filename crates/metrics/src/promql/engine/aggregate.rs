@@ -85,6 +85,9 @@ impl Evaluator<'_> {
             Cell::Histogram(h) => match op {
                 AggregateOp::Sum | AggregateOp::Avg => {
                     *fold = match std::mem::replace(fold, Fold::Empty) {
+                        Fold::Empty if op == AggregateOp::Avg => {
+                            Fold::Histograms(Box::new(HistogramSum::averaging(h)))
+                        }
                         Fold::Empty => Fold::Histograms(Box::new(HistogramSum::new(h))),
                         Fold::Histograms(mut sum) => {
                             if sum.add(h) {

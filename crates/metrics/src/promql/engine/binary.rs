@@ -16,8 +16,14 @@ use super::rows;
 impl Evaluator<'_> {
     pub(super) fn binary(&mut self, binary: &Binary, span: Span, grid: &Grid) -> Result<Out, QueryError> {
         let held = self.held();
-        let left = self.eval(&binary.left, grid)?;
-        let right = self.eval(&binary.right, grid)?;
+        let outer = self.derive_hints;
+        if matches!(binary.op, BinaryOp::TrimLower | BinaryOp::TrimUpper) {
+            self.derive_hints = false;
+        }
+        let left = self.eval(&binary.left, grid);
+        let right = left.and_then(|left| Ok((left, self.eval(&binary.right, grid)?)));
+        self.derive_hints = outer;
+        let (left, right) = right?;
         let out = match (left, right) {
             (Out::Scalar(a), Out::Scalar(b)) => Out::Scalar(scalars(binary, &a, &b)),
             (Out::Vector(found), Out::Scalar(values)) => {

@@ -3,11 +3,12 @@
 use kernel::Labels;
 
 use super::super::annotation::Notice;
-use super::super::ast::{Call, Expr, ExprKind, Span, ValueType};
+use super::super::ast::{Call, Expr, ExprKind, Span, StringLiteral, ValueType};
 use super::super::error::QueryError;
 use super::super::functions::{
     Context, float_function, histogram_function, label, range_function, sort, time_function,
 };
+use super::super::quote::quote_bytes;
 use super::eval::Evaluator;
 use super::grid::{Cell, Grid, Out, Row};
 use super::rows;
@@ -22,9 +23,16 @@ const NAME_KEEPING: [&str; 2] = ["last_over_time", "first_over_time"];
 impl Evaluator<'_> {
     pub(super) fn call(&mut self, call: &Call, span: Span, grid: &Grid) -> Result<Out, QueryError> {
         let held = self.held();
-        let out = self.call_node(call, span, grid)?;
+        let outer = self.derive_hints;
+        match call.function.name {
+            "histogram_count" | "histogram_sum" | "histogram_avg" => self.derive_hints = true,
+            "histogram_quantile" | "histogram_quantiles" | "histogram_fraction" => self.derive_hints = false,
+            _ => {}
+        }
+        let out = self.call_node(call, span, grid);
+        self.derive_hints = outer;
         self.release_to(held);
-        Ok(out)
+        out
     }
 
     #[allow(clippy::cast_precision_loss, reason = "times are below 2^53 ms")]
@@ -83,8 +91,15 @@ impl Evaluator<'_> {
 
     /// The string arguments, in order.
     fn texts(&mut self, call: &Call) -> Result<Vec<String>, QueryError> {
-        let strings: Vec<_> = call.args.iter().filter(|a| a.value_type() == ValueType::String).collect();
-        strings.into_iter().map(|a| self.text(a)).collect()
+        let mut texts = Vec::new();
+        for a in call.args.iter().filter(|a| a.value_type() == ValueType::String) {
+            if let ExprKind::String(StringLiteral { raw: Some(raw), .. }) = &a.unwrap_parens().kind {
+                let message = format!("{} is not valid UTF-8, in {}()", quote_bytes(raw), call.function.name);
+                return Err(QueryError::execution(message).at(a.span));
+            }
+            texts.push(self.text(a)?);
+        }
+        Ok(texts)
     }
 
     /// Functions of one sample at a time.

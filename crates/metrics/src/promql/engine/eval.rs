@@ -18,6 +18,9 @@ pub(crate) struct Evaluator<'a> {
     stats: Stats,
     /// Samples held by results that are still needed.
     held: u64,
+    /// Only counts and sums of histograms are looked at, so reset hints are derived while reading. This is what tells
+    /// conflicting resets apart in an aggregation.
+    pub(super) derive_hints: bool,
 }
 
 /// Functions whose value depends on the step they are evaluated at, whatever their arguments.
@@ -53,6 +56,7 @@ impl<'a> Evaluator<'a> {
             notes: Annotations::default(),
             stats: Stats::default(),
             held: 0,
+            derive_hints: false,
         }
     }
 

@@ -8,7 +8,7 @@ use super::super::annotation::Notice;
 use super::super::ast::{Call, Expr, Span, ValueType};
 use super::super::error::QueryError;
 use super::super::functions::classic::{self, Bucket};
-use super::super::{format_value, parse_number};
+use super::super::number::{format_g, parse_number};
 use super::call::arg;
 use super::eval::Evaluator;
 use super::grid::{Cell, Grid, Out, Row};
@@ -219,7 +219,8 @@ impl Evaluator<'_> {
     }
 }
 
-/// A quantile as a label's value.
+/// A quantile as a label's value, as OpenMetrics writes numbers: always with a point or an exponent.
 fn quantile_label(q: f64) -> String {
-    format_value(q)
+    let text = format_g(q);
+    if text.contains(['.', 'e']) || !q.is_finite() { text } else { text + ".0" }
 }

@@ -18,21 +18,16 @@ struct Group {
     one: Vec<usize>,
 }
 
-/// A result row being filled.
-struct Made {
-    row: Row,
-    /// Which pair wrote each step's cell matters for errors; only whether one did.
-    written: Vec<bool>,
-}
-
 struct Pairing<'a> {
     binary: &'a Binary,
     matching: &'a Matching,
     span: Span,
     many: Vec<Row>,
     one: Vec<Row>,
-    made: Vec<Made>,
+    made: Vec<Row>,
     by_labels: HashMap<(Labels, bool), usize>,
+    by_pair: HashMap<(Option<usize>, Option<usize>), usize>,
+    steps: usize,
 }
 
 // === impl Evaluator ===
@@ -56,17 +51,26 @@ impl Evaluator<'_> {
         for (i, row) in one.iter().enumerate() {
             groups.entry(signature(&row.labels, matching)).or_default().one.push(i);
         }
-        let mut pairing =
-            Pairing { binary, matching, span, many, one, made: Vec::new(), by_labels: HashMap::new() };
+        let mut pairing = Pairing {
+            binary,
+            matching,
+            span,
+            many,
+            one,
+            made: Vec::new(),
+            by_labels: HashMap::new(),
+            by_pair: HashMap::new(),
+            steps: grid.count,
+        };
         for (key, group) in &groups {
             self.check_cancelled()?;
             let mut applied =
                 Applied { op: binary.op, returns_bool: binary.returns_bool, span, notes: self.notes() };
             for step in 0..grid.count {
-                pairing.step(key, group, step, grid.count, &mut applied)?;
+                pairing.step(key, group, step, &mut applied)?;
             }
         }
-        let found = pairing.made.into_iter().map(|m| m.row).filter(|r| !r.is_empty()).collect();
+        let found = pairing.made.into_iter().filter(|r| !r.is_empty()).collect();
         self.named(found)
     }
 }
@@ -83,7 +87,6 @@ impl Pairing<'_> {
         key: &Labels,
         group: &Group,
         step: usize,
-        count: usize,
         applied: &mut Applied<'_>,
     ) -> Result<(), QueryError> {
         let present = |rows: &[Row], i: &usize| {
@@ -95,12 +98,18 @@ impl Pairing<'_> {
             return Err(self.ambiguous(key, first, second));
         }
         let manys: Vec<usize> = group.many.iter().filter(|i| present(&self.many, i)).copied().collect();
-        let (fill_many, fill_one) = if self.swapped() {
-            (self.matching.fill_right, self.matching.fill_left)
-        } else {
-            (self.matching.fill_left, self.matching.fill_right)
-        };
-        let mut pairs = 0;
+        // With group_right, Prometheus applies fill_left to the "many" side, which stands on the right: as it does, so do we.
+        let (fill_many, fill_one) = (self.matching.fill_left, self.matching.fill_right);
+        if manys.len() > 1
+            && self.matching.cardinality == Cardinality::OneToOne
+            && (one.is_some() || fill_one.is_some())
+        {
+            // Said even when a comparison would filter all but one away: the query is ambiguous all the same.
+            return Err(QueryError::execution(
+                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
+            )
+            .at(self.span));
+        }
         for many in &manys {
             let one_cell = match (one, fill_one) {
                 (Some(i), _) => cell(&self.one, i, step),
@@ -108,75 +117,59 @@ impl Pairing<'_> {
                 (None, None) => continue,
             };
             let many_cell = cell(&self.many, *many, step);
-            pairs += usize::from(self.pair(
-                key,
-                Some(*many),
-                one,
-                (&many_cell, &one_cell),
-                step,
-                count,
-                applied,
-                pairs > 0,
-            )?);
+            self.pair(key, (Some(*many), one), (&many_cell, &one_cell), step, applied)?;
         }
         if let (true, Some(i), Some(value)) = (manys.is_empty(), one, fill_many) {
             let one_cell = cell(&self.one, i, step);
-            self.pair(key, None, one, (&Cell::Float(value), &one_cell), step, count, applied, false)?;
+            self.pair(key, (None, one), (&Cell::Float(value), &one_cell), step, applied)?;
         }
         Ok(())
     }
 
-    /// Applies the operator to one pair; whether it gave a result.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one pair's parts; a struct would be made for this call only"
-    )]
+    /// Applies the operator to one pair.
     fn pair(
         &mut self,
         key: &Labels,
-        many: Option<usize>,
-        one: Option<usize>,
+        (many, one): (Option<usize>, Option<usize>),
         (many_cell, one_cell): (&Cell, &Cell),
         step: usize,
-        count: usize,
         applied: &mut Applied<'_>,
-        paired: bool,
-    ) -> Result<bool, QueryError> {
+    ) -> Result<(), QueryError> {
         let result = if self.swapped() {
             applied.cells(one_cell, many_cell)
         } else {
             applied.cells(many_cell, one_cell)
         };
         if result.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
-        if paired && self.matching.cardinality == Cardinality::OneToOne {
-            return Err(QueryError::execution(
-                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
-            )
-            .at(self.span));
+        let at = self.slot(key, many, one);
+        let Some(target) = self.made.get_mut(at).and_then(|r| r.cells.get_mut(step)) else { return Ok(()) };
+        if !target.is_empty() {
+            let message = if self.matching.cardinality == Cardinality::OneToOne {
+                "vector cannot contain metrics with the same labelset"
+            } else {
+                "multiple matches for labels: grouping labels must ensure unique matches"
+            };
+            return Err(QueryError::execution(message).at(self.span));
+        }
+        *target = result;
+        Ok(())
+    }
+
+    /// The result row of a pair. Pairs whose results have the same labels share one.
+    fn slot(&mut self, key: &Labels, many: Option<usize>, one: Option<usize>) -> usize {
+        if let Some(at) = self.by_pair.get(&(many, one)) {
+            return *at;
         }
         let (labels, drop_name) = self.result_labels(key, many, one);
         let next = self.made.len();
         let at = *self.by_labels.entry((labels.clone(), drop_name)).or_insert(next);
         if at == next {
-            let row = Row { labels, drop_name, cells: vec![Cell::Empty; count] };
-            self.made.push(Made { row, written: vec![false; count] });
+            self.made.push(Row { labels, drop_name, cells: vec![Cell::Empty; self.steps] });
         }
-        let Some(made) = self.made.get_mut(at) else { return Ok(true) };
-        if let (Some(target), Some(written)) = (made.row.cells.get_mut(step), made.written.get_mut(step)) {
-            if *written {
-                let message = if self.matching.cardinality == Cardinality::OneToOne {
-                    "vector cannot contain metrics with the same labelset"
-                } else {
-                    "multiple matches for labels: grouping labels must ensure unique matches"
-                };
-                return Err(QueryError::execution(message).at(self.span));
-            }
-            *target = result;
-            *written = true;
-        }
-        Ok(true)
+        self.by_pair.insert((many, one), at);
+        at
     }
 
     /// The labels of a pair's result, and whether its name is to be dropped.

@@ -1,5 +1,7 @@
 //! Reading series: instant selectors, windows over series, windows over subqueries.
 
+use std::sync::Arc;
+
 use super::super::annotation::Notice;
 use super::super::ast::{Expr, ExprKind, Extension, Selector, Span, Subquery};
 use super::super::error::{ErrorKind, QueryError};
@@ -8,6 +10,7 @@ use super::duration;
 use super::eval::Evaluator;
 use super::grid::{Cell, Frame, Grid, Row};
 use super::window::{WindowSeries, Windows};
+use crate::histogram::{Histogram, ResetHint};
 use crate::sample::is_stale;
 use crate::source::{Selection, Series, SourceError};
 
@@ -191,9 +194,10 @@ impl Evaluator<'_> {
         let count = usize::try_from(count).map_err(|_| QueryError::limit("too many subquery steps"))?;
         let inner = Grid { start, step, count };
         let held = self.held();
-        // Instant-only optimisations such as ordering do not matter here, so rows map one to one.
-        let rows = self.vector(&subquery.expr, &inner)?;
-        windows.series = rows.into_iter().map(|row| WindowSeries::of_row(row, &inner)).collect();
+        let outer = std::mem::replace(&mut self.derive_hints, false);
+        let rows = self.vector(&subquery.expr, &inner);
+        self.derive_hints = outer;
+        windows.series = rows?.into_iter().map(|row| WindowSeries::of_row(row, &inner)).collect();
         self.release_to(held);
         self.hold(windows.weight())?;
         Ok(windows)
@@ -227,7 +231,7 @@ impl Evaluator<'_> {
         self.check_cancelled()?;
         let left = self.options.max_samples.saturating_sub(self.held());
         let selection = Selection { matchers, start, end, max_samples: left };
-        let found = self.source.select(&selection).map_err(|error| {
+        let mut found = self.source.select(&selection).map_err(|error| {
             let kind = match error {
                 SourceError::TooManySamples { .. } => ErrorKind::Limit,
                 SourceError::Unreadable(_) => ErrorKind::Unreadable,
@@ -244,7 +248,25 @@ impl Evaluator<'_> {
             .sum();
         self.count_series(found.len() as u64, samples);
         self.hold(samples)?;
+        if self.derive_hints {
+            found.iter_mut().for_each(derive_hints);
+        }
         Ok(found)
+    }
+}
+
+/// Replaces unknown reset hints by comparing each histogram with the one before it.
+fn derive_hints(series: &mut Series) {
+    let mut previous: Option<Arc<Histogram>> = None;
+    for sample in &mut series.histograms {
+        if sample.h.is_stale() {
+            continue;
+        }
+        if let (ResetHint::Unknown, Some(before)) = (sample.h.reset_hint, &previous) {
+            let hint = if sample.h.detect_reset(before) { ResetHint::Reset } else { ResetHint::NotReset };
+            sample.h = Arc::new(Histogram { reset_hint: hint, ..Histogram::clone(&sample.h) });
+        }
+        previous = Some(Arc::clone(&sample.h));
     }
 }
 

@@ -1,12 +1,14 @@
 //! Windows of samples sliding over a series.
 
+use std::sync::Arc;
+
 use kernel::Labels;
 
 use super::super::ast::Extension;
 use super::super::error::QueryError;
+use super::RangeSeries;
 use super::grid::{Cell, Frame, Grid, Row, without_metadata};
-use super::{RangeSeries, Value};
-use crate::histogram::HistogramSample;
+use crate::histogram::{Histogram, HistogramSample, ResetHint};
 use crate::sample::Sample;
 
 /// Series with the samples that any window over them needs, stale markers removed.
@@ -141,20 +143,17 @@ impl Windows {
 // === impl WindowSeries ===
 
 impl WindowSeries {
-    /// The samples of a row evaluated over a subquery's grid.
+    /// The samples of a row evaluated over a subquery's grid. The steps may skip samples, so what a histogram knew of the
+    /// one before it no longer holds.
     pub fn of_row(row: Row, grid: &Grid) -> Self {
-        let Value::Matrix(mut series) = Value::Matrix(super::rows::range_series(vec![row.clone()], grid))
-        else {
-            return Self {
-                labels: row.labels,
-                drop_name: row.drop_name,
-                floats: vec![],
-                histograms: vec![],
-                starts: vec![],
-            };
-        };
-        let made = series.pop();
-        let (floats, histograms) = made.map(|s| (s.floats, s.histograms)).unwrap_or_default();
+        let (mut floats, mut histograms) = (Vec::new(), Vec::new());
+        for (t, cell) in grid.times().zip(row.cells) {
+            match cell {
+                Cell::Empty => {}
+                Cell::Float(v) => floats.push(Sample { t, v }),
+                Cell::Histogram(h) => histograms.push(HistogramSample { t, h: without_reset_hint(h) }),
+            }
+        }
         Self { labels: row.labels, drop_name: row.drop_name, floats, histograms, starts: Vec::new() }
     }
 
@@ -205,6 +204,13 @@ impl Cursor {
             self.to += 1;
         }
         items.get(self.from..self.to).unwrap_or_default()
+    }
+}
+
+fn without_reset_hint(h: Arc<Histogram>) -> Arc<Histogram> {
+    match h.reset_hint {
+        ResetHint::Unknown | ResetHint::Gauge => h,
+        _ => Arc::new(Histogram { reset_hint: ResetHint::Unknown, ..Histogram::clone(&h) }),
     }
 }
 

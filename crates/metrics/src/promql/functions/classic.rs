@@ -68,9 +68,6 @@ pub(crate) fn fraction(lower: f64, upper: f64, buckets: Vec<Bucket>) -> f64 {
     if lower >= upper {
         return 0.0;
     }
-    if buckets.len() < 2 {
-        return f64::NAN;
-    }
     (below(&buckets, upper).min(total) - below(&buckets, lower).min(total)) / total
 }
 

@@ -6,6 +6,7 @@ use super::super::error::QueryError;
 use super::math::quantile;
 use super::summary::{HistogramSum, Mean, Spread, Sum};
 use super::{Context, RangeFunction};
+use crate::histogram::Histogram;
 use crate::sample::Sample;
 
 type Found = Result<Option<Cell>, QueryError>;
@@ -95,9 +96,13 @@ fn spread(w: &Window<'_>, context: &mut Context<'_>) -> Option<Spread> {
 }
 
 /// The histograms added up; `None` after saying why they cannot be.
-fn histogram_sum(w: &Window<'_>, context: &mut Context<'_>) -> Option<HistogramSum> {
+fn histogram_sum(
+    w: &Window<'_>,
+    context: &mut Context<'_>,
+    start: fn(&Histogram) -> HistogramSum,
+) -> Option<HistogramSum> {
     let metric = context.metric;
-    let mut sum = HistogramSum::new(&w.histograms.first()?.h);
+    let mut sum = start(&w.histograms.first()?.h);
     for sample in w.histograms.iter().skip(1) {
         if !sum.add(&sample.h) {
             context.note(&Notice::MixedExponentialCustom { metric });
@@ -128,7 +133,7 @@ fn sum(w: &Window<'_>, _: &[f64], context: &mut Context<'_>) -> Found {
         return Ok(None);
     }
     if w.floats.is_empty() {
-        return Ok(histogram_sum(w, context).map(|s| Cell::of(s.total())));
+        return Ok(histogram_sum(w, context, HistogramSum::new).map(|s| Cell::of(s.total())));
     }
     let mut sum = Sum::default();
     w.floats.iter().for_each(|s| sum.add(s.v));
@@ -140,7 +145,7 @@ fn avg(w: &Window<'_>, _: &[f64], context: &mut Context<'_>) -> Found {
         return Ok(None);
     }
     let Some(first) = w.floats.first() else {
-        return Ok(histogram_sum(w, context).map(|s| Cell::of(s.mean())));
+        return Ok(histogram_sum(w, context, HistogramSum::averaging).map(|s| Cell::of(s.mean())));
     };
     let mut mean = Mean::new(first.v);
     w.floats.iter().skip(1).for_each(|s| mean.add(s.v));
@@ -160,6 +165,9 @@ fn quantile_over(w: &Window<'_>, args: &[f64], context: &mut Context<'_>) -> Fou
 /// Median absolute deviation.
 fn mad(w: &Window<'_>, _: &[f64], context: &mut Context<'_>) -> Found {
     let Some(floats) = only_floats(w, context) else { return Ok(None) };
+    if floats.iter().any(|s| s.v.is_nan()) {
+        return Ok(Some(Cell::Float(f64::NAN)));
+    }
     let median = quantile(0.5, floats.iter().map(|s| s.v).collect());
     let deviations = floats.iter().map(|s| (s.v - median).abs()).collect();
     Ok(Some(Cell::Float(quantile(0.5, deviations))))

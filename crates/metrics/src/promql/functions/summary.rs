@@ -1,8 +1,6 @@
 //! Sums, means and variances that lose little to rounding.
 
-use std::sync::Arc;
-
-use crate::histogram::{Combined, Histogram};
+use crate::histogram::{CompensatedHistogram, Histogram, ResetHint};
 
 /// A compensated sum (Neumaier's variant of Kahan's).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,12 +25,14 @@ pub(crate) struct Spread {
     squares: Sum,
 }
 
-/// A sum of histograms.
+/// A sum of histograms, or their mean: the same way as [`Sum`] and [`Mean`], field by field.
 #[derive(Clone, Debug)]
 pub(crate) struct HistogramSum {
-    total: Histogram,
+    total: CompensatedHistogram,
     count: f64,
-    /// A histogram known to follow a reset, and one known not to, were both added.
+    averaging: bool,
+    incremental: bool,
+    /// A histogram known to follow a reset, and one known not to, were added.
     resets: (bool, bool),
     reconciled: bool,
 }
@@ -121,9 +121,26 @@ impl Spread {
 // === impl HistogramSum ===
 
 impl HistogramSum {
-    pub(crate) fn new(h: &Arc<Histogram>) -> Self {
-        let mut sum =
-            Self { total: Histogram::clone(h), count: 1.0, resets: (false, false), reconciled: false };
+    /// A sum that is to be read with [`HistogramSum::total`].
+    pub(crate) fn new(h: &Histogram) -> Self {
+        Self::start(h, false)
+    }
+
+    /// A sum that is to be read with [`HistogramSum::mean`].
+    pub(crate) fn averaging(h: &Histogram) -> Self {
+        Self::start(h, true)
+    }
+
+    fn start(h: &Histogram, averaging: bool) -> Self {
+        let lost = Histogram::default();
+        let mut sum = Self {
+            total: CompensatedHistogram { sum: h.clone(), lost },
+            count: 1.0,
+            averaging,
+            incremental: false,
+            resets: (false, false),
+            reconciled: false,
+        };
         sum.see_hint(h);
         sum
     }
@@ -131,10 +148,23 @@ impl HistogramSum {
     /// Adds a histogram; false when one has custom buckets and the other has not.
     pub(crate) fn add(&mut self, h: &Histogram) -> bool {
         self.see_hint(h);
-        match self.total.add(h) {
-            Ok(Combined { reconciled, .. }) => {
-                self.count += 1.0;
-                self.reconciled |= reconciled;
+        let before = self.count;
+        self.count += 1.0;
+        if !self.incremental {
+            let mut total = self.total.clone();
+            let Ok(combined) = total.add(h) else { return false };
+            if !(self.averaging && total.sum.overflows()) {
+                self.reconciled |= combined.reconciled;
+                self.total = total;
+                return true;
+            }
+            self.incremental = true;
+            self.total = self.total.scaled(1.0 / before);
+        }
+        self.total = self.total.scaled(before / self.count);
+        match self.total.add(&h.divided(self.count)) {
+            Ok(combined) => {
+                self.reconciled |= combined.reconciled;
                 true
             }
             Err(_) => false,
@@ -142,11 +172,11 @@ impl HistogramSum {
     }
 
     pub(crate) fn total(&self) -> Histogram {
-        self.total.compacted()
+        self.total.value()
     }
 
     pub(crate) fn mean(&self) -> Histogram {
-        self.total.divided(self.count).compacted()
+        if self.incremental { self.total.value() } else { self.total.value().divided(self.count) }
     }
 
     pub(crate) fn conflicts(&self) -> bool {
@@ -159,8 +189,8 @@ impl HistogramSum {
 
     fn see_hint(&mut self, h: &Histogram) {
         match h.reset_hint {
-            crate::histogram::ResetHint::Reset => self.resets.0 = true,
-            crate::histogram::ResetHint::NotReset => self.resets.1 = true,
+            ResetHint::Reset => self.resets.0 = true,
+            ResetHint::NotReset => self.resets.1 = true,
             _ => {}
         }
     }

@@ -36,7 +36,7 @@ impl Parser<'_> {
             ));
         }
         let mut grouping = self.group_clause()?;
-        let (mut args, close) = self.arguments("aggregation")?;
+        let (mut args, close) = self.arguments("aggregation", false)?;
         if grouping.is_none() {
             grouping = self.group_clause()?;
         }
@@ -89,7 +89,7 @@ impl Parser<'_> {
             return Err(QueryError::bad_data(name.span, format!("function {written:?} is not enabled"))
                 .hint("enable the feature promql-experimental-functions"));
         }
-        let (args, close) = self.arguments("function call")?;
+        let (args, close) = self.arguments("function call", signature.name == "info")?;
         let span = name.span.to(close);
         let call = Call { function: signature, name_span: name.span, args };
         check::call(&call, span)?;
@@ -97,14 +97,17 @@ impl Parser<'_> {
     }
 
     /// `(a, b)`, with a trailing comma allowed for functions, and where it ends.
-    fn arguments(&mut self, context: &str) -> Result<(Vec<Expr>, super::Span), QueryError> {
+    fn arguments(&mut self, context: &str, is_info: bool) -> Result<(Vec<Expr>, super::Span), QueryError> {
         self.expect(TokenKind::LeftParen, context, "\"(\"")?;
         let mut args = Vec::new();
         loop {
             if self.peek() == TokenKind::RightParen {
                 return Ok((args, self.take().span));
             }
-            args.push(self.nested(|p| p.expression(0))?);
+            let outer = std::mem::replace(&mut self.allow_empty, is_info && args.len() == 1);
+            let arg = self.nested(|p| p.expression(0));
+            self.allow_empty = outer;
+            args.push(arg?);
             if !self.accept(TokenKind::Comma) {
                 let close = self.expect(TokenKind::RightParen, context, "\",\" or \")\"")?;
                 return Ok((args, close.span));

@@ -57,6 +57,8 @@ pub(super) struct Parser<'a> {
     at: usize,
     depth: usize,
     syntax: &'a Syntax,
+    /// Inside the label selector of `info()`, which need not select by itself.
+    allow_empty: bool,
 }
 
 // === impl Parser ===
@@ -70,7 +72,7 @@ impl<'a> Parser<'a> {
                 format!("the query is longer than {MAX_QUERY_BYTES} bytes"),
             ));
         }
-        Ok(Self { text, tokens: tokens(text)?, at: 0, depth: 0, syntax })
+        Ok(Self { text, tokens: tokens(text)?, at: 0, depth: 0, syntax, allow_empty: false })
     }
 
     fn token(&self) -> Token {

@@ -30,7 +30,7 @@ impl Parser<'_> {
                 .map_err(|error| QueryError::bad_data(start, error.to_string()))?;
             selector.matchers.push(matcher);
         }
-        if selector.matchers.iter().all(|m| m.matches("")) {
+        if !self.allow_empty && selector.matchers.iter().all(|m| m.matches("")) {
             return Err(QueryError::bad_data(
                 span,
                 "vector selector must contain at least one non-empty matcher",
