@@ -39,8 +39,13 @@ pub(super) struct Stat {
     pub blocked: Option<f64>,
 }
 
-pub(super) fn read(files: &Files) -> Result<Stat, Trouble> {
-    files.parse("proc/stat", parse)
+/// What the kernel says, but no counter less than in `previous`.
+pub(super) fn read_rising(files: &Files, previous: Option<&Stat>) -> Result<Stat, Trouble> {
+    let mut stat = files.parse("proc/stat", parse)?;
+    if let Some(previous) = previous {
+        keep_rising(previous, &mut stat);
+    }
+    Ok(stat)
 }
 
 pub(super) fn parse(text: &str) -> Result<Stat, Malformed> {
@@ -84,7 +89,7 @@ fn times<'a>(key: &str, words: impl Iterator<Item = &'a str>) -> Result<CpuTimes
 }
 
 /// Keeps counters from running backwards: the kernel estimates idle and I/O wait without locks, and may take some back.
-pub(super) fn keep_rising(previous: &Stat, now: &mut Stat) {
+fn keep_rising(previous: &Stat, now: &mut Stat) {
     for (number, times) in &mut now.cpus {
         let Some(before) = previous.cpus.get(number) else { continue };
         let idle = |times: &CpuTimes| times.modes.get(IDLE).copied().unwrap_or_default();

@@ -31,7 +31,7 @@ use kernel::Timestamp;
 use metrics::sample::Family;
 
 pub use files::{MAX_FILE_BYTES, Trouble};
-pub use filesystem::{MAX_FILESYSTEMS, MAX_STUCK, STATVFS_PATIENCE};
+pub use filesystem::{MAX_FILESYSTEMS, MAX_STUCK, STATVFS_GRACE, STATVFS_PATIENCE};
 pub use network::{DETAILS_EVERY, MAX_DETAILED};
 pub use process::{
     GROUPS_ENTER, GROUPS_LEAVE, KERNEL_GROUP, MAX_COMMAND_CHARS, MAX_PROCESSES, OTHER_GROUP, TOP_PROCESSES,
@@ -121,55 +121,16 @@ impl HostCollector {
         let uname = runs.run("uname", out, || system::read_uname(files), system::uname_families);
         let release = runs.run("os", out, || system::read_release(files), system::release_families);
         let before = self.previous.as_ref().and_then(|previous| previous.stat.as_ref());
-        let stat = runs.run(
-            "cpu",
-            out,
-            || {
-                let mut stat = cpu::read(files)?;
-                before.into_iter().for_each(|before| cpu::keep_rising(before, &mut stat));
-                Ok(stat)
-            },
-            cpu::families,
-        );
+        let stat = runs.run("cpu", out, || cpu::read_rising(files, before), cpu::families);
         let load = runs.run("loadavg", out, || pressure::read_load(files), pressure::load_families);
         let pressure = runs.run("pressure", out, || pressure::read(files), pressure::families);
         let meminfo = runs.run("meminfo", out, || memory::read(files), memory::families);
-        runs.run("vmstat", out, || memory::read_vmstat(files), |f, out| memory::vmstat_families(f, out));
-        let prober = &mut self.prober;
-        let filesystems = runs.run(
-            "filesystem",
-            out,
-            || filesystem::read(files, prober),
-            |f, out| filesystem::families(f, out),
-        );
-        let identities = &mut self.identities;
-        let disks = runs.run(
-            "diskstats",
-            out,
-            || disk::read(files),
-            |disks, out| {
-                disk::families(disks, out);
-                identities.update(files, disks);
-                identities.families(disks, out);
-            },
-        );
-        let interfaces = runs.run("netdev", out, || network::read(files), |i, out| network::families(i, out));
-        let (class, known) = (&mut self.class, interfaces.as_deref().unwrap_or_default());
-        runs.run(
-            "netclass",
-            out,
-            || class.update(files, known, now).map(|()| &*class),
-            |class, out| class.families(known, out),
-        );
-        runs.run("netstat", out, || protocol::read(files), protocol::families);
-        runs.run("sockstat", out, || protocol::read_sockets(files), protocol::socket_families);
-        runs.run("conntrack", out, || protocol::read_conntrack(files), protocol::conntrack_families);
-        runs.run("filefd", out, || system::read_handles(files), system::handle_families);
-        runs.run("entropy", out, || system::read_entropy(files), system::entropy_families);
-        runs.run("hwmon", out, || sensor::read(files), sensor::families);
-        runs.run("thermal_zone", out, || sensor::read_thermal(files), sensor::thermal_families);
-        runs.run("cgroup", out, || cgroup::read(files), cgroup::families);
-        let (processes, boot) = (&mut self.processes, stat.as_ref().and_then(|stat| stat.boot_time));
+        let filesystems = self.filesystems(runs, out);
+        let disks = self.disks(runs, out);
+        let interfaces = self.interfaces(now, runs, out);
+        small(&self.files, runs, out);
+        let (files, processes) = (&self.files, &mut self.processes);
+        let boot = stat.as_ref().and_then(|stat| stat.boot_time);
         runs.run(
             "processes",
             out,
@@ -177,7 +138,8 @@ impl HostCollector {
             |processes, out| processes.families(boot, out),
         );
         runs.run("time", out, || Ok(now), |now, out| system::time_families(*now, out));
-        let up = known.iter().filter(|i| self.class.is_up(&i.device)).map(|i| i.device.clone()).collect();
+        let all = interfaces.iter().flatten();
+        let up = all.filter(|i| self.class.is_up(&i.device)).map(|i| i.device.clone()).collect();
         let processes = self.processes.top().to_vec();
         Reading {
             time: now,
@@ -194,6 +156,56 @@ impl HostCollector {
             processes,
         }
     }
+
+    fn filesystems(&mut self, runs: &mut Runs, out: &mut Families) -> Option<Vec<filesystem::Filesystem>> {
+        let (files, prober) = (&self.files, &mut self.prober);
+        runs.run("filesystem", out, || filesystem::read(files, prober), |f, out| filesystem::families(f, out))
+    }
+
+    fn disks(&mut self, runs: &mut Runs, out: &mut Families) -> Option<Vec<disk::Disk>> {
+        let (files, identities) = (&self.files, &mut self.identities);
+        runs.run(
+            "diskstats",
+            out,
+            || disk::read(files),
+            |disks, out| {
+                disk::families(disks, out);
+                identities.update(files, disks);
+                identities.families(disks, out);
+            },
+        )
+    }
+
+    fn interfaces(
+        &mut self,
+        now: Timestamp,
+        runs: &mut Runs,
+        out: &mut Families,
+    ) -> Option<Vec<network::Interface>> {
+        let (files, class) = (&self.files, &mut self.class);
+        let interfaces = runs.run("netdev", out, || network::read(files), |i, out| network::families(i, out));
+        let known = interfaces.as_deref().unwrap_or_default();
+        runs.run(
+            "netclass",
+            out,
+            || class.update(files, known, now).map(|()| &*class),
+            |class, out| class.families(known, out),
+        );
+        interfaces
+    }
+}
+
+/// The collectors that only expose what they read.
+fn small(files: &Files, runs: &mut Runs, out: &mut Families) {
+    runs.run("vmstat", out, || memory::read_vmstat(files), |f, out| memory::vmstat_families(f, out));
+    runs.run("netstat", out, || protocol::read(files), protocol::families);
+    runs.run("sockstat", out, || protocol::read_sockets(files), protocol::socket_families);
+    runs.run("conntrack", out, || protocol::read_conntrack(files), protocol::conntrack_families);
+    runs.run("filefd", out, || system::read_handles(files), system::handle_families);
+    runs.run("entropy", out, || system::read_entropy(files), system::entropy_families);
+    runs.run("hwmon", out, || sensor::read(files), sensor::families);
+    runs.run("thermal_zone", out, || sensor::read_thermal(files), sensor::thermal_families);
+    runs.run("cgroup", out, || cgroup::read(files), cgroup::families);
 }
 
 /// The runs of one collection.
