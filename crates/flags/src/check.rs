@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::command::Checks;
 use crate::limits::{
     MAX_ENVIRONMENTS, MAX_EVALUATORS, MAX_METADATA, MAX_NAME_BYTES, MAX_PREREQUISITES, MAX_TEXT_BYTES,
-    MAX_VALUE_BYTES, MAX_VARIANTS,
+    MAX_VALUE_BYTES, MAX_VALUE_DEPTH, MAX_VARIANTS,
 };
 use crate::logic::{Complaint, Evaluators, Severity, compile, did_you_mean};
 use crate::plan::rules;
@@ -185,7 +185,9 @@ impl Findings {
                 (Some(kind), None) => first = Some((name, kind)),
                 (Some(_), Some(_)) => {}
             }
-            if json_bytes(value) > MAX_VALUE_BYTES {
+            if depth(value) > MAX_VALUE_DEPTH {
+                self.fatal(&place, format!("the value is nested deeper than {MAX_VALUE_DEPTH}"), None);
+            } else if json_bytes(value) > MAX_VALUE_BYTES {
                 self.fatal(&place, format!("the value is larger than {MAX_VALUE_BYTES} bytes"), None);
             }
         }
@@ -219,6 +221,21 @@ impl Findings {
             self.0.push(Finding { pointer: format!("{place}{path}"), message, hint, fatal });
         }
     }
+}
+
+/// How deep objects and lists are nested in the value. Walks without recursion: nothing was checked yet.
+pub(crate) fn depth(value: &Value) -> usize {
+    let mut deepest = 0;
+    let mut open = vec![(value, 1)];
+    while let Some((value, depth)) = open.pop() {
+        match value {
+            Value::Array(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
+            Value::Object(map) => open.extend(map.values().map(|item| (item, depth + 1))),
+            _ => continue,
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// How many bytes the value takes as JSON, without writing it anywhere.

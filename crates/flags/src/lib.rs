@@ -23,6 +23,7 @@ mod decide;
 mod evaluate;
 mod fact;
 pub mod flagd;
+mod fuzz;
 pub mod limits;
 mod logic;
 mod plan;
@@ -43,6 +44,7 @@ pub use fact::{
     CHAPTER, Deleted, FACT_VERSION, Fact, FlagDefined, FlagExpired, FlagSetDefined, FlagSwitched,
     UnreadableFact,
 };
+pub use fuzz::fuzz_one;
 pub use references::{Reference, evaluator_references, references};
 pub use rollout::{Rollout, RolloutKind, rollout};
 pub use spec::{

@@ -30,8 +30,15 @@ pub const MAX_METADATA: usize = 100;
 /// Most evaluators in a flag set.
 pub const MAX_EVALUATORS: usize = 1_000;
 
-/// Deepest nesting of a targeting rule, shared evaluators included where they are used.
-pub const MAX_TARGETING_DEPTH: usize = 64;
+/// Deepest nesting of a variant's value, in objects and lists within each other.
+pub const MAX_VALUE_DEPTH: usize = 32;
+
+/// Deepest nesting of operators in a targeting rule, shared evaluators included where they are used.
+pub const MAX_TARGETING_DEPTH: usize = 50;
+
+/// Deepest nesting of a targeting rule as JSON: two levels an operator. What is accepted must also be readable inside a
+/// fact and a snapshot, and JSON is read to 128 levels.
+pub const MAX_TARGETING_JSON_DEPTH: usize = 2 * MAX_TARGETING_DEPTH;
 
 /// Most nodes of a targeting rule, shared evaluators counted at every use.
 pub const MAX_TARGETING_NODES: usize = 10_000;

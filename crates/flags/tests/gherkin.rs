@@ -1,5 +1,12 @@
 //! flagd's own evaluator suite, from the folder of public conformance suites beside the project.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and what it calls is part of it"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -27,6 +27,13 @@
 //! | `expect debt NAME: CODE…`, `expect no debt NAME` | |
 //! | `expect export [in ENV]` + flagd JSON | the export of the set `default` |
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and what it calls is part of it"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

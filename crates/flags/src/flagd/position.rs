@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use kernel::{Position, Problem};
 
 use crate::check::Finding;
+use crate::limits::MAX_TARGETING_DEPTH;
 
 /// A syntax error as a problem.
 pub(crate) fn of_syntax(text: &str, error: &serde_json::Error) -> Problem {
@@ -18,7 +19,7 @@ pub(crate) fn of_syntax(text: &str, error: &serde_json::Error) -> Problem {
     let column = before.map_or(column, |before| before.chars().count() + 1);
     let problem = Problem::new(format!("this is not JSON: {message}")).at(position(line, column));
     if message.contains("recursion limit") {
-        return problem.hint("it is nested too deep; rules may be nested 64 deep");
+        return problem.hint(format!("operators may be nested {MAX_TARGETING_DEPTH} deep"));
     }
     problem
 }

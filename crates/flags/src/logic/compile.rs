@@ -15,7 +15,8 @@ use super::operators::{OPERATORS, did_you_mean};
 use super::path::Path;
 use super::version;
 use super::{Arithmetic, Each, Equality, Expr, Order};
-use crate::limits::{MAX_TARGETING_DEPTH, MAX_TARGETING_NODES};
+use crate::check::depth;
+use crate::limits::{MAX_TARGETING_DEPTH, MAX_TARGETING_JSON_DEPTH, MAX_TARGETING_NODES};
 
 /// Something wrong with a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,7 +154,12 @@ impl<'l> Compiler<'l> {
     }
 
     fn finish(mut self, rule: &Value) -> Compiled {
-        let compiled = self.expr(rule, 1);
+        let compiled = if depth(rule) > MAX_TARGETING_JSON_DEPTH {
+            self.complain(Severity::Limit, too_deep(), None);
+            None
+        } else {
+            self.expr(rule, 1)
+        };
         let why = || {
             let worst = self.complaints.iter().max_by_key(|complaint| complaint.severity);
             worst.map_or_else(String::new, |complaint| complaint.message.clone())
