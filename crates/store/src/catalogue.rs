@@ -398,24 +398,21 @@ fn kind_from(name: &str) -> MetricType {
     KINDS.iter().find(|(_, known)| *known == name).map_or(MetricType::Unknown, |(kind, _)| *kind)
 }
 
-/// A SQLite failure in the store's words.
+/// A SQLite failure in the store's words. What is neither the disk's, the lock's nor the system's is the file's: the
+/// statements are fixed, so that a missing table or a value of another type means damage.
 fn sql_failed(path: &Path, error: &rusqlite::Error) -> StoreError {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase};
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, PermissionDenied, ReadOnly,
+        SystemIoFailure,
+    };
     match error.sqlite_error_code() {
         Some(DiskFull) => StoreError::Full(path.display().to_string()),
         Some(DatabaseBusy | DatabaseLocked) => {
             StoreError::Locked(format!("{} is open in another program: {error}", path.display()))
         }
-        Some(DatabaseCorrupt | NotADatabase) => {
-            StoreError::Damaged { file: FILE.to_owned(), offset: 0, what: error.to_string() }
+        Some(CannotOpen | OutOfMemory | PermissionDenied | ReadOnly | SystemIoFailure) => {
+            StoreError::Io(format!("{}: {error}", path.display()))
         }
-        _ => match error {
-            rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::InvalidColumnType(..) => {
-                StoreError::Damaged { file: FILE.to_owned(), offset: 0, what: error.to_string() }
-            }
-            _ => StoreError::Io(format!("{}: {error}", path.display())),
-        },
+        _ => StoreError::Damaged { file: FILE.to_owned(), offset: 0, what: error.to_string() },
     }
 }

@@ -1,4 +1,5 @@
 //! What was acknowledged is there after every kind of restart.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod world;
 

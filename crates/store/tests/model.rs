@@ -1,4 +1,5 @@
 //! The store against a naive model: whatever is appended, flushed, merged and restarted, both serve the same.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod world;
 
