@@ -64,6 +64,11 @@ impl SimDisk {
         }
     }
 
+    /// Gives the disk other dice, so that copies of one disk fail differently.
+    pub const fn set_random(&mut self, random: Random) {
+        self.random = random;
+    }
+
     /// Limits the bytes of all files together; more are answered with [`DiskError::Full`].
     pub const fn set_capacity(&mut self, bytes: usize) {
         self.capacity = bytes;

@@ -50,8 +50,6 @@ const IMPORT_CHUNK: usize = 1_000;
 pub struct LedgerOptions {
     /// Most bytes the database may grow to; reaching it is answered like a full disk. Unset: as much as the disk holds.
     pub max_bytes: Option<u64>,
-    /// The name of a registered SQLite file layer (VFS) to write through. Unset: the operating system's.
-    pub vfs: Option<String>,
 }
 
 /// A ledger on SQLite. Dropping it ends the writer once everything that waits is written.
