@@ -4,7 +4,7 @@
 //! mount that does not answer in time is reported as such, and not asked again until it has answered.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -90,7 +90,7 @@ pub(super) struct Prober {
     /// Mounts that have not answered yet.
     stuck: HashMap<String, Instant>,
     patience: Duration,
-    ask: fn(&PathBuf) -> Option<Space>,
+    ask: fn(&Path) -> Option<Space>,
 }
 
 type Answer = (String, Option<Space>);
@@ -166,7 +166,7 @@ impl Default for Prober {
 }
 
 impl Prober {
-    pub(super) fn new(patience: Duration, ask: fn(&PathBuf) -> Option<Space>) -> Self {
+    pub(super) fn new(patience: Duration, ask: fn(&Path) -> Option<Space>) -> Self {
         Self { worker: None, answers: mpsc::channel(), stuck: HashMap::new(), patience, ask }
     }
 
@@ -228,7 +228,7 @@ impl Prober {
     }
 }
 
-fn statvfs(path: &PathBuf) -> Option<Space> {
+fn statvfs(path: &Path) -> Option<Space> {
     let answer = rustix::fs::statvfs(path).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(answer.f_frsize);
     Some(Space {
@@ -306,7 +306,7 @@ tmpfs /dev/shm tmpfs rw 0 0
     }
 
     /// Waits until a file appears: a mount that hangs until the test lets it go.
-    fn hang(path: &PathBuf) -> Option<Space> {
+    fn hang(path: &Path) -> Option<Space> {
         if path.ends_with("hung") {
             while !path.with_extension("go").exists() {
                 std::thread::yield_now();

@@ -68,6 +68,7 @@ pub struct HostCollector {
     identities: disk::Identities,
     class: network::Class,
     processes: process::Processes,
+    release: Option<(Timestamp, system::Release)>,
 }
 
 /// What one run found.
@@ -102,6 +103,7 @@ impl HostCollector {
             identities: disk::Identities::default(),
             class: network::Class::default(),
             processes: process::Processes::default(),
+            release: None,
         }
     }
 
@@ -119,7 +121,15 @@ impl HostCollector {
     fn read(&mut self, now: Timestamp, runs: &mut Runs, out: &mut Families) -> Reading {
         let files = &self.files;
         let uname = runs.run("uname", out, || system::read_uname(files), system::uname_families);
-        let release = runs.run("os", out, || system::read_release(files), system::release_families);
+        let known = self.release.take().filter(|(at, _)| now >= *at && now.since(*at) < DETAILS_EVERY);
+        let release = runs.run(
+            "os",
+            out,
+            || known.map_or_else(|| Ok((now, system::read_release(files)?)), Ok),
+            |(_, release), out| system::release_families(release, out),
+        );
+        self.release.clone_from(&release);
+        let release = release.map(|(_, release)| release);
         let before = self.previous.as_ref().and_then(|previous| previous.stat.as_ref());
         let stat = runs.run("cpu", out, || cpu::read_rising(files, before), cpu::families);
         let load = runs.run("loadavg", out, || pressure::read_load(files), pressure::load_families);
@@ -242,3 +252,6 @@ impl Runs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,11 @@
 //! group enters among the first [`ENTER`] and stays until it is beyond the first [`LEAVE`], so that two groups of equal
 //! weight do not take turns.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::super::cpu::TICKS;
 use super::super::families::{Families, Row};
-use super::stat::{Stat, State};
+use super::stat::Stat;
 
 /// A group is shown once it is among this many.
 pub const ENTER: usize = 20;
@@ -33,7 +33,6 @@ pub(super) struct Tally {
     threads: u64,
     resident: u64,
     virtual_bytes: u64,
-    states: BTreeMap<&'static str, u64>,
     /// Ticks after boot.
     oldest: Option<u64>,
     spent: Spent,
@@ -85,9 +84,6 @@ impl Tally {
         self.threads += other.threads;
         self.resident += other.resident;
         self.virtual_bytes = self.virtual_bytes.saturating_add(other.virtual_bytes);
-        for (state, count) in &other.states {
-            *self.states.entry(state).or_default() += count;
-        }
         self.oldest = self.oldest.into_iter().chain(other.oldest).min();
         self.spent.add(&other.spent);
     }
@@ -110,7 +106,6 @@ impl Groups {
         tally.threads += stat.threads;
         tally.resident += resident;
         tally.virtual_bytes = tally.virtual_bytes.saturating_add(stat.virtual_bytes);
-        *tally.states.entry(State::label(stat.state)).or_default() += 1;
         tally.oldest = tally.oldest.into_iter().chain([stat.start]).min();
         tally.spent.add(spent);
     }
@@ -184,14 +179,6 @@ impl Groups {
         for (name, help, value) in gauges {
             let mut adding = out.gauge(name, help);
             shown.iter().for_each(|(group, g)| adding.add(&[("groupname", group)], value(&g.now) as f64));
-        }
-        let mut states =
-            out.gauge("namedprocess_namegroup_states", "Processes of this name, by what they do.");
-        for (name, group) in &shown {
-            for state in ["Running", "Sleeping", "Waiting", "Zombie", "Other"] {
-                let count = group.now.states.get(state).copied().unwrap_or_default();
-                states.add(&[("groupname", name), ("state", state)], count as f64);
-            }
         }
         let faults: [Row<Spent>; 2] = [
             ("namedprocess_namegroup_major_page_faults_total", "Page faults that needed I/O.", |s| {

@@ -114,17 +114,6 @@ impl State {
             Self::Other => "other",
         }
     }
-
-    /// As process-exporter labels it.
-    pub(super) const fn label(self) -> &'static str {
-        match self {
-            Self::Running => "Running",
-            Self::Sleeping => "Sleeping",
-            Self::Waiting => "Waiting",
-            Self::Zombie => "Zombie",
-            Self::Stopped | Self::Idle | Self::Other => "Other",
-        }
-    }
 }
 
 #[cfg(test)]
