@@ -57,7 +57,7 @@ pub fn sign_in(page: &SignIn<'_>) -> String {
 <input id="password" name="password" type="password" autocomplete="current-password" required{at_password}>
 <button class="primary">Sign in</button></form>
 <p class="quiet">No password yet? On the machine that runs Mainstay:</p>
-<pre><code>mainstay link create --user admin</code></pre>"#,
+<pre><code>mainstay user link admin</code></pre>"#,
         next = escape(page.next),
     );
     document("Sign in", &body)

@@ -1,5 +1,7 @@
 //! The vendored modules are the ones the manifest names, byte for byte, each with a licence.
 
+#![allow(clippy::unwrap_used, reason = "what these tests share is test code too")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

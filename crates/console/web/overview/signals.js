@@ -102,7 +102,7 @@ function ofMainstay(status) {
       detail: `${first?.what ?? ""}${drift.length > 1 ? `, and ${drift.length - 1} more` : ""}`, href: "/resources?drift=1",
     });
   }
-  if (status.ledger.dead > 0) found.push({ tone: "bad", title: `${status.ledger.dead} deliveries failed for good`, detail: "their effects did not reach the outside", href: "/audit?q=dead" });
+  if (status.ledger.dead > 0) found.push({ tone: "bad", title: `${status.ledger.dead} ${status.ledger.dead === 1 ? "delivery" : "deliveries"} failed for good`, detail: "their effects did not reach the outside", href: "/audit?q=dead" });
   return found;
 }
 
