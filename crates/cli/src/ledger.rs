@@ -1,0 +1,113 @@
+//! `mainstay ledger`, as far as it asks a running server.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::arguments::LedgerCommand;
+use crate::client::Client;
+use crate::print::{say, show, text, time};
+use crate::{Exit, Failure, Output};
+
+/// Runs the command.
+pub(crate) fn run(client: &Client, output: Output, command: LedgerCommand) -> Result<(), Failure> {
+    match command {
+        LedgerCommand::Verify { .. } => verify(client, output),
+        LedgerCommand::Tail { lines, follow, subject, chapter } => {
+            let filter = [("subject", subject), ("chapter", chapter)];
+            tail(client, output, lines, follow, &filter)
+        }
+        LedgerCommand::Export { to } => export(client, to.as_deref()),
+        LedgerCommand::Import { .. } => Err(Failure::new(Exit::Bug, "an import is done without a server")),
+    }
+}
+
+fn verify(client: &Client, output: Output) -> Result<(), Failure> {
+    let found = client.post(&["ledger", "verify"], &json!({})).json()?;
+    let whole = found["ok"] == true;
+    show(output, &found, |found| {
+        let mut out = format!("{} facts, {}\n", text(found, "/facts"), if whole { "whole" } else { "damaged" });
+        for damage in found["damage"].as_array().into_iter().flatten() {
+            out.push_str(&format!("  {}: {}\n", text(damage, "/place"), text(damage, "/what")));
+        }
+        out
+    })?;
+    if whole { Ok(()) } else { Err(Failure::new(Exit::Damaged, "the ledger is damaged; restore it from a backup")) }
+}
+
+fn tail(
+    client: &Client,
+    output: Output,
+    lines: usize,
+    follow: bool,
+    filter: &[(&str, Option<String>); 2],
+) -> Result<(), Failure> {
+    let mut call = client.get(&["facts"]).query("limit", &lines.clamp(1, 1_000).to_string());
+    for (name, value) in filter {
+        call = call.query_opt(name, value.as_deref());
+    }
+    let answer = call.json()?;
+    let mut facts: Vec<Value> = answer["items"].as_array().cloned().unwrap_or_default();
+    facts.reverse();
+    facts.truncate(lines);
+    for fact in &facts {
+        print_fact(output, fact)?;
+    }
+    if !follow {
+        return Ok(());
+    }
+    let mut last = facts.last().and_then(|fact| fact["seq"].as_u64());
+    // A server that restarts ends the stream; going on where it ended loses nothing.
+    loop {
+        let mut call = client.get(&["facts", "watch"]);
+        if let Some(last) = last {
+            call = call.query("after", &last.to_string());
+        }
+        for (name, value) in filter {
+            call = call.query_opt(name, value.as_deref());
+        }
+        call.events("fact", |fact| {
+            last = fact["seq"].as_u64().or(last);
+            print_fact(output, &fact)
+        })?;
+    }
+}
+
+fn print_fact(output: Output, fact: &Value) -> Result<(), Failure> {
+    match output {
+        Output::Json => say(&fact.to_string()),
+        Output::Yaml => say(&format!("---\n{}", wire::document::to_yaml(fact))),
+        Output::Table => {
+            let actor = &fact["actor"];
+            let reason = text(fact, "/reason");
+            let reason = if reason.is_empty() { reason } else { format!("  {reason}") };
+            say(&format!(
+                "{:>6}  {}  {:<22} {:<28} {}:{}{reason}",
+                text(fact, "/seq"),
+                time(&text(fact, "/time")),
+                text(fact, "/kind"),
+                text(fact, "/subject"),
+                text(actor, "/kind"),
+                text(actor, "/name"),
+            ))
+        }
+    }
+}
+
+fn export(client: &Client, to: Option<&Path>) -> Result<(), Failure> {
+    let call = client.get(&["ledger", "export"]);
+    let Some(path) = to else {
+        return call.stream(|piece| say_raw(piece));
+    };
+    let failed = |e: std::io::Error| Failure::new(Exit::Disk, format!("{} cannot be written: {e}", path.display()));
+    let mut file = File::create(path).map_err(failed)?;
+    call.stream(|piece| file.write_all(piece).map_err(failed))?;
+    file.sync_all().map_err(failed)
+}
+
+fn say_raw(piece: &[u8]) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(piece).map_err(|e| Failure::new(Exit::Disk, format!("the export cannot be written: {e}")))
+}
