@@ -191,3 +191,117 @@ fn write_scalar(text: &mut String, scalar: &Value) {
     // Writing into a String cannot fail.
     let _ = write!(text, "{scalar}");
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn canonical_json_is_one_text_for_one_value() {
+        for (text, expected) in [
+            (r#" { "b" : 1 , "a" : [ true , null ] } "#, r#"{"a":[true,null],"b":1}"#),
+            (r#"{"é":1,"z":2,"":3}"#, r#"{"":3,"z":2,"é":1}"#),
+            (r#""\u00e9\u001f\/\n""#, "\"é\\u001f/\\n\""),
+            ("[1.0, 1, -0.0, 1E2, 0.10, 1e300]", "[1.0,1,-0.0,100.0,0.1,1e+300]"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("18446744073709551616", "1.8446744073709552e+19"),
+        ] {
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(json(&value), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_counts_levels_and_survives_any() {
+        assert_eq!((depth(&json!(1)), depth(&json!([])), depth(&json!({ "a": [1] }))), (0, 1, 2));
+        let deep = (0..5_000).fold(json!(1), |inner, _| Value::Array(vec![inner]));
+        assert!(depth(&deep) > 900);
+        // Dropping it must not overflow either: taken apart from outside.
+        let mut rest = deep;
+        while let Value::Array(mut items) = rest {
+            rest = items.pop().unwrap_or_default();
+        }
+    }
+
+    #[test]
+    fn every_field_counts_and_none_runs_into_the_next() {
+        let (ada, bob) = (Actor::system("ada"), Actor { role: None, ..Actor::system("ada") });
+        let change = ChangeId("c".to_owned());
+        let fact = Envelope {
+            seq: FactSeq(1),
+            time: Timestamp::from_nanos(5),
+            actor: &ada,
+            reason: "ab",
+            change: None,
+            chapter: "c",
+            kind: "k",
+            version: 1,
+            subject: "s",
+            payload: "{}",
+        };
+        let variants = [
+            fact,
+            Envelope { seq: FactSeq(2), ..fact },
+            Envelope { time: Timestamp::from_nanos(-5), ..fact },
+            Envelope { actor: &bob, ..fact },
+            Envelope { reason: "a", chapter: "bc", ..fact },
+            Envelope { reason: "abc", chapter: "", ..fact },
+            Envelope { change: Some(&change), ..fact },
+            Envelope { kind: "", subject: "ks", ..fact },
+            Envelope { version: 2, ..fact },
+            Envelope { payload: "[]", ..fact },
+        ];
+        let mut hashes: Vec<Hash> = variants.iter().map(|fact| fact.hash(&NO_FACT)).collect();
+        hashes.push(fact.hash(&[1; 32]));
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), variants.len() + 1);
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                proptest::collection::vec((any::<String>(), inner), 0..6)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// The same value with the fields of every object the other way round.
+    fn reversed(value: &Value) -> Value {
+        match value {
+            Value::Array(items) => items.iter().map(reversed).collect(),
+            Value::Object(fields) => Value::Object(
+                fields.iter().rev().map(|(key, inner)| (key.clone(), reversed(inner))).collect(),
+            ),
+            scalar => scalar.clone(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_reads_back_to_the_same_value_and_text(value in any_json()) {
+            let text = json(&value);
+            let back: Value = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(json(&back), text);
+            prop_assert_eq!(back, value);
+        }
+
+        #[test]
+        fn the_order_of_fields_does_not_matter(value in any_json()) {
+            prop_assert_eq!(json(&reversed(&value)), json(&value));
+        }
+    }
+}
