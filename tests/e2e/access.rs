@@ -105,7 +105,7 @@ async fn every_route_admits_exactly_the_roles_it_says() {
         }
     }
     for role in ROLES {
-        let http = server.http_as(role);
+        let http = server.http_as(role).await;
         for operation in operations.iter().filter(|operation| !operation.name().contains("sign-in")) {
             let status = operation.ask(&http).await;
             let admitted = operation.admits(Some(role));
@@ -122,7 +122,7 @@ async fn every_route_admits_exactly_the_roles_it_says() {
 #[tokio::test]
 async fn tokens_end_with_their_revocation_and_are_never_shown_again() {
     let server = Mainstay::start(&[]);
-    let admin = server.http_as("admin");
+    let admin = server.http_as("admin").await;
     let made = admin
         .post("/api/mainstay/v1/tokens", &json!({"name": "short", "role": "viewer", "ttl": "1h"}))
         .await

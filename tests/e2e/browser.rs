@@ -28,7 +28,7 @@ async fn signed_in() -> Option<(Mainstay, Http, Browser)> {
         return None;
     };
     let server = Mainstay::start(&["--collect-interval", "1s"]);
-    let operator = server.http_as("operator");
+    let operator = server.http_as("operator").await;
     let import = json!({"text": FLAGS, "reason": "for the browser"});
     operator.post("/api/mainstay/v1/flags/import", &import).await.ok();
     browser.goto(&server.link()).await;

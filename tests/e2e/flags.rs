@@ -25,7 +25,7 @@ const FLAGS: &str = r##"{
 
 async fn with_flags() -> (Mainstay, Http) {
     let server = Mainstay::start(&[]);
-    let operator = server.http_as("operator");
+    let operator = server.http_as("operator").await;
     let body = json!({"text": FLAGS, "reason": "for the test"});
     operator.post("/api/mainstay/v1/flags/import", &body).await.ok();
     (server, operator)
@@ -53,7 +53,7 @@ async fn ofrep_evaluates_one_flag() {
         "staff",
         json!({"targetingKey": "u2"}),
         200,
-        json!({"value": false, "variant": "off", "reason": "DEFAULT"}),
+        json!({"value": false, "variant": "off", "reason": "UNKNOWN"}),
     )
     .await;
     check("shape", user.clone(), 200, json!({"value": {"w": 1, "h": [2, 3]}})).await;
@@ -127,7 +127,7 @@ async fn evaluations_become_metrics_and_trying_does_not() {
 #[tokio::test]
 async fn a_kill_switch_works_at_once_and_is_in_the_ledger() {
     let (server, operator) = with_flags().await;
-    let responder = server.http_as("responder");
+    let responder = server.http_as("responder").await;
     let body = json!({"reason": "burning"});
     let change = responder.post("/api/mainstay/v1/flags/staff/disable", &body).await.ok();
     let context = json!({"context": {"targetingKey": "u", "email": "a@example.org"}});
@@ -159,7 +159,7 @@ fn questions() -> (Value, Vec<Value>) {
     let table = [
         ("always", "boolean", json!(false), &guest, json!(true), "on", "STATIC", Value::Null),
         ("staff", "boolean", json!(false), &staff, json!(true), "on", "TARGETING_MATCH", Value::Null),
-        ("staff", "boolean", json!(true), &guest, json!(false), "off", "DEFAULT", Value::Null),
+        ("staff", "boolean", json!(true), &guest, json!(false), "off", "UNKNOWN", Value::Null),
         ("colour", "string", json!("none"), &guest, json!("#00f"), "blue", "STATIC", Value::Null),
         ("limit", "number", json!(0.5), &guest, json!(2.5), "high", "STATIC", Value::Null),
         ("shape", "object", json!({}), &guest, json!({"w": 1, "h": [2, 3]}), "box", "STATIC", Value::Null),
@@ -178,8 +178,8 @@ fn questions() -> (Value, Vec<Value>) {
 }
 
 /// Runs a client script and holds its answers against the table.
-fn check_client(server: &Mainstay, client: &mut Command) {
-    let token = server.http_as("viewer").token().unwrap().to_owned();
+async fn check_client(server: &Mainstay, client: &mut Command) {
+    let token = server.http_as("viewer").await.token().unwrap().to_owned();
     let (asked, expected) = questions();
     let output = client.arg(server.base()).arg(token).arg(asked.to_string()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -207,14 +207,14 @@ async fn the_provider_from_npm_evaluates() {
     let mut client = Command::new(node);
     client.arg(workspace().join("tests/clients/node/ofrep.cjs"));
     client.env("NODE_PATH", tests::clients("node").join("node_modules"));
-    check_client(&server, &mut client);
+    check_client(&server, &mut client).await;
 }
 
 #[tokio::test]
 async fn the_provider_from_pypi_evaluates() {
     let Some(python) = python() else { return skip("no OFREP provider from PyPI") };
     let (server, _operator) = with_flags().await;
-    check_client(&server, Command::new(python).arg(workspace().join("tests/clients/python/ofrep.py")));
+    check_client(&server, Command::new(python).arg(workspace().join("tests/clients/python/ofrep.py"))).await;
 }
 
 /// The protocol's own description, as a property test of every answer.
@@ -227,7 +227,7 @@ async fn ofrep_answers_as_its_description_says() {
     crate::openapi::schemathesis(
         &folder.join("openapi.yaml").display().to_string(),
         &server,
-        &server.http_as("viewer"),
+        &server.http_as("viewer").await,
         &[],
     );
 }

@@ -40,7 +40,7 @@ async fn schemathesis_finds_nothing() {
         return skip("no schemathesis");
     }
     let server = Mainstay::start(&[]);
-    let admin = server.http_as("admin");
+    let admin = server.http_as("admin").await;
     let description = format!("{}/openapi.json", server.base());
     schemathesis(&description, &server, &admin, &["--exclude-path-regex", &format!("{STREAMS}|{SELF_HARM}")]);
 }

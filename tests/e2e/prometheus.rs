@@ -13,7 +13,7 @@ const LIVE: Duration = Duration::from_secs(15);
 /// A server that measures every second, and has measured.
 async fn measuring() -> (Mainstay, Http) {
     let server = Mainstay::start(&["--collect-interval", "1s"]);
-    let viewer = server.http_as("viewer");
+    let viewer = server.http_as("viewer").await;
     until_async("two measurements of the CPU", LIVE, async || {
         let query = "/api/v1/query?query=min(count_over_time(node_cpu_seconds_total[1m]))";
         let answer = viewer.get(query).await.ok();
@@ -27,7 +27,7 @@ async fn measuring() -> (Mainstay, Http) {
 #[tokio::test]
 async fn this_machine_is_measured_within_fifteen_seconds() {
     let server = Mainstay::start(&[]);
-    let viewer = server.http_as("viewer");
+    let viewer = server.http_as("viewer").await;
     for name in [
         "node_cpu_seconds_total",
         "node_load1",

@@ -44,7 +44,7 @@ fn a_first_start_says_where_to_look_and_a_later_one_gives_no_link_away() {
 #[tokio::test]
 async fn sigterm_drains_and_ends_within_five_seconds_though_somebody_listens() {
     let server = Mainstay::start(&[]);
-    let admin = server.http_as("admin");
+    let admin = server.http_as("admin").await;
     let _facts = admin.events("/api/mainstay/v1/facts/watch").await;
     let _host = admin.events("/api/mainstay/v1/host/watch").await;
     let (status, took) = server.stop(STOP);
@@ -145,7 +145,7 @@ async fn sigkill_under_load_loses_nothing_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("mainstay-data");
     let mut server = Mainstay::start_in(&data, &[]).unwrap();
-    let token = server.http_as("operator").token().unwrap().to_owned();
+    let token = server.http_as("operator").await.token().unwrap().to_owned();
     let mut acknowledged = Vec::new();
     for round in 0..KILLS {
         let writer = tokio::spawn(write_until_killed(server.http().with_token(&token), round));

@@ -1,9 +1,10 @@
 //! HTTP as a test wants it: a status and a body, whatever they are.
 
+use std::path::Path;
 use std::sync::Once;
 
 use futures::StreamExt as _;
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder};
 use serde_json::Value;
 
 /// A client of one server.
@@ -30,18 +31,13 @@ pub struct Answer {
 impl Http {
     /// A client without credentials, that follows no redirects.
     pub fn new(base: &str) -> Self {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            // Somebody else of this process may have chosen before; any provider will do for plain HTTP.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
-        let client = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .danger_accept_invalid_certs(true)
-            .build()
-            .unwrap();
-        Self { base: base.to_owned(), client, token: None }
+        Self { base: base.to_owned(), client: builder().build().unwrap(), token: None }
+    }
+
+    /// A client that reaches a server through its unix socket.
+    pub fn over_socket(socket: &Path) -> Self {
+        let client = builder().unix_socket(socket).build().unwrap();
+        Self { base: "http://localhost".to_owned(), client, token: None }
     }
 
     /// The same with a bearer token.
@@ -98,6 +94,16 @@ impl Http {
         });
         Box::pin(events)
     }
+}
+
+/// No redirects are followed, no proxy is asked, and any certificate is good: the server is our own.
+fn builder() -> ClientBuilder {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // Somebody else of this process may have chosen before; any provider will do here.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().danger_accept_invalid_certs(true)
 }
 
 /// One server-sent event.

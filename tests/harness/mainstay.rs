@@ -142,14 +142,19 @@ impl Mainstay {
         Http::new(&self.base)
     }
 
-    /// An HTTP client with a token of that role, made through the unix socket.
-    pub fn http_as(&self, role: &str) -> Http {
-        let name = format!("e2e-{role}");
-        let ran = self.run(&["token", "create", &name, "--role", role, "--ttl", "1h"]);
-        let text = format!("{}\n{}", ran.stdout, ran.stderr);
-        let token = text.split_whitespace().find(|word| word.starts_with("mst_"));
-        let token = token.unwrap_or_else(|| panic!("no token in {ran:?}"));
-        self.http().with_token(token)
+    /// An HTTP client over the unix socket, where the peer's user says who asks: the administrator.
+    pub fn local(&self) -> Http {
+        Http::over_socket(&self.data.join("mainstay.sock"))
+    }
+
+    /// An HTTP client with a fresh token of that role.
+    ///
+    /// # Panics
+    /// When no token is given.
+    pub async fn http_as(&self, role: &str) -> Http {
+        let body = serde_json::json!({"name": format!("e2e-{role}"), "role": role, "ttl": "1h"});
+        let made = self.local().post("/api/mainstay/v1/tokens", &body).await.ok();
+        self.http().with_token(made["token"].as_str().unwrap_or_else(|| panic!("no token in {made}")))
     }
 
     /// Runs a command against this server, through its unix socket.

@@ -7,17 +7,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use flags::conformance::Source;
 use kernel::Timestamp;
+use metrics::conformance::{Finding, Table, suite_options};
 
 /// Where the suites are when no path is given.
 const SUITES: &str = "../../../shared/conformance";
 
 /// Runs `conformance SUITE [PATH…]`.
 pub fn run(arguments: &[String]) -> Result<(), String> {
-    let (suite, paths) = arguments.split_first().ok_or("give a suite: flags")?;
+    let (suite, paths) = arguments.split_first().ok_or("give a suite: flags or promql")?;
     let given: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     match suite.as_str() {
         "flags" => flags_suite(given),
-        other => Err(format!("there is no suite `{other}`; there is flags")),
+        "promql" => promql_suite(given),
+        other => Err(format!("there is no suite `{other}`; there are flags and promql")),
     }
 }
 
@@ -43,6 +45,31 @@ fn flags_suite(given: Vec<PathBuf>) -> Result<(), String> {
         flags::conformance::run(&strip(features), &strip(files), now()).map_err(|error| error.to_string())?;
     println!("{report}");
     if report.failed() == 0 { Ok(()) } else { Err(format!("{} scenarios failed", report.failed())) }
+}
+
+fn promql_suite(given: Vec<PathBuf>) -> Result<(), String> {
+    let scripts = sources(&or(given, &suites().join("promql")), "test")?;
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for (_, script) in scripts {
+        let report = metrics::conformance::run(&script.text, &mut Table::new(), &suite_options());
+        let name = &script.name;
+        println!(
+            "{name}: {} passed, {} failed, {} skipped",
+            report.passed,
+            report.failed.len(),
+            report.skipped.len()
+        );
+        for (word, findings) in [("FAILED", &report.failed), ("skipped", &report.skipped)] {
+            for Finding { line, text, reason } in findings {
+                println!("  {word} {name}:{line} {text}: {reason}");
+            }
+        }
+        passed += report.passed;
+        failed += report.failed.len();
+        skipped += report.skipped.len();
+    }
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    if failed == 0 { Ok(()) } else { Err(format!("{failed} evals failed")) }
 }
 
 fn or(given: Vec<PathBuf>, own: &Path) -> Vec<PathBuf> {

@@ -37,8 +37,8 @@ const TARGETS: &[Target] = &[
         ],
     },
     Target {
-        name: "flagd",
-        entry: flagd,
+        name: "flags",
+        entry: flags,
         endings: &["json"],
         seeds: &[concat!(
             r#"{"flags":{"a":{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","#,
@@ -68,12 +68,9 @@ fn promql(input: &[u8]) {
     assert!(same, "the printed query is read as another one");
 }
 
-/// A flagd file is read without a panic, and refused with findings.
-fn flagd(input: &[u8]) {
-    let Ok(text) = std::str::from_utf8(input) else { return };
-    if let Err(problems) = flags::flagd::import(text) {
-        assert!(!problems.is_empty(), "refused without saying why");
-    }
+/// A flagd file or a flag's spec; what is accepted is evaluated, written and read again.
+fn flags(input: &[u8]) {
+    flags::fuzz_one(input);
 }
 
 /// Files larger than this are no good seeds: a mutation would hardly touch them.

@@ -377,6 +377,14 @@ impl Reader<'_> {
     fn add(&mut self, name: &str, sample: FamilySample, place: usize) -> Result<(), Wrong> {
         let at = self.family_of(name);
         let fresh = at.is_none();
+        if fresh && self.format == Format::OpenMetrics && self.index.contains_key(name) {
+            let message = format!("a sample called `{name}` does not fit the type of the family `{name}`");
+            return Err(Wrong {
+                at: place,
+                message,
+                hint: Some("a histogram's samples end in `_bucket`, `_sum`, `_count`"),
+            });
+        }
         let at = at.unwrap_or_else(|| {
             self.families.push(Draft::new(name));
             self.index.insert(name.to_owned(), self.families.len() - 1);

@@ -110,6 +110,10 @@ fn open_metrics_is_read() {
             "# TYPE a gauge\na 1\n# HELP a late\n# EOF\n",
             "3:8 metadata of `a` comes after its samples or between another family's",
         ),
+        (
+            "# TYPE h histogram\nh 2\n# EOF\n",
+            "2:1 a sample called `h` does not fit the type of the family `h`",
+        ),
         ("a 1\nb 1\na{x=\"1\"} 2\n# EOF\n", "3:1 samples of `a` are torn apart by another family"),
         ("# UNIT a seconds\na 1\n# EOF\n", "1:10 the unit `seconds` does not end the name `a`"),
         ("# HELP a x\n# HELP a y\n# EOF\n", "2:10 a second HELP for `a`"),
