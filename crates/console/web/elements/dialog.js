@@ -1,4 +1,4 @@
-/** Dialogs. A destructive action asks for a reason, which lands in the ledger. */
+/** Dialogs. A destructive action asks for a reason, which lands in the ledger. Each stays open while it is refused. */
 
 import { html, nothing, render } from "../vendor/lit/index.js";
 import { refusal } from "./notices.js";
@@ -31,27 +31,25 @@ export function openDialog(label, content, className = "") {
 }
 
 /**
- * Asks for a reason and does something with it; stays open with the refusal when that fails.
- * @param {object} ask
- * @param {string} ask.title
- * @param {unknown} [ask.body]
- * @param {string} ask.confirm the button's words
- * @param {boolean} [ask.danger]
- * @param {boolean} [ask.optional] whether the reason may stay empty
- * @param {(reason: string) => Promise<void>} ask.act
+ * Asks for what the fields say and does something with it.
+ * @param {string} title
+ * @param {string} confirm the button's words
+ * @param {unknown} fields named inputs
+ * @param {(given: Record<string, string>) => Promise<void>} act
+ * @param {boolean} [danger]
  */
-export function askReason(ask) {
-  let reason = "";
+export function askForm(title, confirm, fields, act, danger = false) {
   let busy = false;
   /** @type {unknown} */
   let failed = null;
-  return openDialog(ask.title, (close, redraw) => {
-    const submit = async (/** @type {Event} */ event) => {
+  return openDialog(title, (close, redraw) => {
+    const submit = async (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
+      const data = new FormData(/** @type {HTMLFormElement} */ (event.target));
       busy = true;
       redraw();
       try {
-        await ask.act(reason.trim());
+        await act(Object.fromEntries([...data].map(([name, value]) => [name, String(value).trim()])));
         close();
       } catch (error) {
         failed = error;
@@ -60,16 +58,28 @@ export function askReason(ask) {
       }
     };
     return html`<form @submit=${submit}>
-      <h2>${ask.title}</h2>
-      ${ask.body ? html`<div class="second">${ask.body}</div>` : nothing}
-      <label class="field">Reason
-        <input name="reason" autocomplete="off" maxlength="500" ?required=${!ask.optional} autofocus placeholder="Why, for whoever reads the ledger" @input=${(/** @type {any} */ event) => { reason = event.target.value; }}>
-      </label>
-      ${refusal(failed)}
+      <h2>${title}</h2>${fields}${refusal(failed)}
       <div class="actions">
         <button type="button" @click=${close}>Cancel</button>
-        <button class="primary ${ask.danger ? "danger" : ""}" ?disabled=${busy}>${busy ? "Working…" : ask.confirm}</button>
+        <button class="primary ${danger ? "danger" : ""}" ?disabled=${busy}>${busy ? "Working…" : confirm}</button>
       </div>
     </form>`;
   });
+}
+
+/**
+ * Asks for a reason and does something with it.
+ * @param {object} ask
+ * @param {string} ask.title
+ * @param {unknown} [ask.body]
+ * @param {string} ask.confirm the button's words
+ * @param {boolean} [ask.danger]
+ * @param {(reason: string) => Promise<void>} ask.act
+ */
+export function askReason(ask) {
+  const fields = html`${ask.body ? html`<div class="second">${ask.body}</div>` : nothing}
+    <label class="field">Reason
+      <input name="reason" autocomplete="off" maxlength="500" required autofocus placeholder="Why, for whoever reads the ledger">
+    </label>`;
+  return askForm(ask.title, ask.confirm, fields, ({ reason = "" }) => ask.act(reason), ask.danger);
 }

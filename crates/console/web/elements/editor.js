@@ -16,11 +16,11 @@ import { tags } from "../vendor/@lezer/highlight/dist/index.js";
 /** @import { Diagnostic } from "../vendor/@codemirror/lint/dist/index.js" */
 
 const COLOURS = HighlightStyle.define([
-  { tag: [tags.keyword, tags.operatorKeyword, tags.modifier], color: "var(--c4)" },
-  { tag: [tags.function(tags.variableName), tags.function(tags.keyword)], color: "var(--c1)" },
-  { tag: [tags.string, tags.special(tags.string)], color: "var(--c3)" },
-  { tag: [tags.number, tags.bool, tags.null], color: "var(--c2)" },
-  { tag: [tags.labelName, tags.propertyName], color: "var(--c6)" },
+  { tag: [tags.keyword, tags.operatorKeyword, tags.modifier], color: "var(--code-word)" },
+  { tag: [tags.function(tags.variableName), tags.function(tags.keyword)], color: "var(--code-call)" },
+  { tag: [tags.string, tags.special(tags.string)], color: "var(--code-text)" },
+  { tag: [tags.number, tags.bool, tags.null], color: "var(--code-number)" },
+  { tag: [tags.labelName, tags.propertyName], color: "var(--code-name)" },
   { tag: tags.comment, color: "var(--ink-3)", fontStyle: "italic" },
   { tag: tags.invalid, color: "var(--bad)" },
 ]);

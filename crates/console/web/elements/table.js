@@ -153,7 +153,7 @@ class Table extends Element {
       <table aria-label=${this.label} aria-rowcount=${rows.length + 1}>
         <thead><tr>${this.columns.map((column) => html`<th scope="col" class="${column.class?.replace("clip", "") ?? ""} ${column.number ? "number" : ""}"
           aria-sort=${this.sort?.key === column.key ? (this.sort.down ? "descending" : "ascending") : nothing}>
-          ${column.value ? html`<button type="button" @click=${() => this.order(column)}>${column.label}<span aria-hidden="true">${this.sort?.key === column.key ? (this.sort.down ? "↓" : "↑") : ""}</span></button>` : column.label}</th>`)}</tr></thead>
+          ${column.value ? html`<button type="button" @click=${() => this.order(column)}>${column.label}<span aria-hidden="true">${this.sort?.key === column.key ? (this.sort.down ? "↓" : "↑") : ""}</span></button>` : column.label || html`<span class="visually-hidden">${column.key === "act" || column.key === "switch" ? "Actions" : column.key}</span>`}</th>`)}</tr></thead>
         <tbody>${this.filler(first)}${repeat(rows.slice(first, last), (row) => this.rowKey(row), (row, index) => this.row(row, first + index))}${this.filler(rows.length - last)}</tbody>
       </table></div>`;
   }

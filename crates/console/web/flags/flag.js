@@ -2,6 +2,7 @@
 
 import { html, nothing } from "../vendor/lit/index.js";
 import "../elements/chart.js";
+import { askForm } from "../elements/dialog.js";
 import { Element, icon } from "../elements/element.js";
 import "../elements/history.js";
 import { badge, refusal, skeleton } from "../elements/notices.js";
@@ -77,6 +78,17 @@ class FlagPage extends Element {
     if (isLive() && this.isConnected) this.timer = window.setTimeout(() => void this.draw(), Math.max(5, when.step) * 1000);
   }
 
+  /** Shows and edits the flag as it is in one environment, which may be new. @param {HTMLSelectElement} select */
+  inEnvironment(select) {
+    if (select.value !== " other") {
+      setQuery({ environment: select.value });
+      return;
+    }
+    select.value = query().get("environment") ?? "";
+    void askForm("Another environment", "Go on", html`<p class="second">What it says differently from the flag itself is kept under this name.</p>
+      <label class="field">Name<input name="name" required autofocus autocomplete="off" placeholder="staging"></label>`, async ({ name }) => setQuery({ environment: name }));
+  }
+
   counts() {
     const counts = Object.entries(this.flag?.counts ?? {}).sort((a, b) => b[1] - a[1]);
     const total = counts.reduce((sum, [, number]) => sum + number, 0);
@@ -108,15 +120,17 @@ class FlagPage extends Element {
     const { flag } = this;
     if (this.error && !flag) return html`<div class="stack">${refusal(this.error)}<p><a href="/flags">All flags</a></p></div>`;
     if (!flag) return html`<div class="panel empty">${skeleton(10)}</div>`;
-    const environments = flag.environments ?? [];
     const environment = query().get("environment") ?? "";
+    const environments = [...new Set([...(flag.environments ?? []), ...(environment ? [environment] : [])])];
     const markers = this.facts.map((fact) => ({ time: Date.parse(fact.time) / 1000, label: `${fact.kind.replaceAll("_", " ")} by ${who(fact.actor)}` }));
     return html`<div class="stack">
       <div class="row">
         <a href="/flags">Flags</a> <span class="quiet">/</span> <strong class="flag-key">${flag.key}</strong> ${stateBadge(flag)} ${badge(flag.rollout.summary, "accent")} ${debtChips(flag.debt)}
         <span class="grow"></span>
-        ${environments.length > 0 ? html`<select aria-label="Environment" @change=${(/** @type {any} */ event) => setQuery({ environment: event.target.value })}>
-          <option value="" ?selected=${!environment}>every environment</option>${environments.map((name) => html`<option value=${name} ?selected=${name === environment}>${name}</option>`)}</select>` : nothing}
+        <select aria-label="Environment" @change=${(/** @type {any} */ event) => this.inEnvironment(event.target)}>
+          <option value="" ?selected=${!environment}>every environment</option>
+          ${environments.map((name) => html`<option value=${name} ?selected=${name === environment}>${name}</option>`)}
+          <option value=" other">another…</option></select>
         <button type="button" class=${flag.state === "ENABLED" ? "danger" : ""} @click=${() => flip(flag, () => void this.load(), environment || undefined)}>${icon("off")}${flag.state === "ENABLED" ? "Turn off" : "Turn on"}${environment ? ` in ${environment}` : ""}</button>
       </div>
       ${flag.description ? html`<p class="second">${flag.description}</p>` : nothing}
@@ -130,7 +144,7 @@ class FlagPage extends Element {
         </div>
         <div class="stack">
           <section class="panel"><header><h2>What would this user get?</h2></header><div class="body"><ms-try .flagKey=${flag.key} .environment=${environment}></ms-try></div></section>
-          <section class="panel"><header><h2>About</h2><a class="end" href="/resources/Flag/${encodeURIComponent(flag.key)}">YAML</a></header><div class="body">${this.about(flag)}</div></section>
+          <section class="panel"><header><h2>About</h2><a class="end" href="/resources/Flag/${encodeURIComponent(flag.key)}?apply=1">Edit as YAML</a></header><div class="body">${this.about(flag)}</div></section>
         </div>
       </div>
     </div>`;
