@@ -1,6 +1,8 @@
 //! The public PromQL suite against the engine over a table in memory. Fewer passes than recorded in `conformance.txt`
 //! fail; more should be recorded. The scripts are not part of this repository.
 
+#![allow(clippy::unwrap_used, reason = "a test's own files")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -43,9 +43,9 @@ pub enum ExprKind {
     /// `"text"`
     String(StringLiteral),
     /// `up{job="x"} offset 5m`
-    Selector(Selector),
+    Selector(Box<Selector>),
     /// `up[5m]`
-    Range(RangeSelector),
+    Range(Box<RangeSelector>),
     /// `expr[1h:5m]`
     Subquery(Box<Subquery>),
     /// `-expr`
@@ -55,7 +55,7 @@ pub enum ExprKind {
     /// `sum by (x) (expr)`
     Aggregate(Box<Aggregate>),
     /// `rate(expr)`
-    Call(Call),
+    Call(Box<Call>),
     /// `(expr)`
     Paren(Box<Expr>),
 }

@@ -44,7 +44,7 @@ pub fn format_duration(ms: i64) -> String {
     for (unit, scale) in UNITS {
         let scale = scale.unsigned_abs();
         let exact_only = matches!(unit, "y" | "w");
-        if exact_only && rest % scale != 0 {
+        if exact_only && !rest.is_multiple_of(scale) {
             continue;
         }
         if rest / scale > 0 {

@@ -29,7 +29,7 @@ pub use fuzz::fuzz_one;
 pub use json::ast_json;
 pub use number::{format_value, parse_number};
 pub use options::{Options, Syntax};
-pub use parse::{MAX_DEPTH, MAX_QUERY_BYTES, parse, parse_metric};
+pub use parse::{MAX_DEPTH, MAX_HEIGHT, MAX_QUERY_BYTES, parse, parse_metric};
 pub use print::{format_query, print};
 pub use quote::quote;
 pub use signature::{Signature, function, functions};

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kernel::{Labels, METRIC_NAME};
 
-use super::super::ast::{Call, Expr, ExprKind, Selector, Span};
+use super::super::ast::{Call, Expr, ExprKind, Span};
 use super::super::error::QueryError;
 use super::duration;
 use super::eval::Evaluator;
@@ -146,7 +146,7 @@ impl Evaluator<'_> {
         let mut pending = vec![base];
         while let Some(expr) = pending.pop() {
             let (own_offset, own_at) = match &expr.kind {
-                ExprKind::Selector(Selector { offset, at, .. }) => (offset.as_ref(), *at),
+                ExprKind::Selector(selector) => (selector.offset.as_ref(), selector.at),
                 ExprKind::Range(range) => (range.selector.offset.as_ref(), range.selector.at),
                 ExprKind::Subquery(subquery) => (subquery.offset.as_ref(), subquery.at),
                 _ => (None, None),

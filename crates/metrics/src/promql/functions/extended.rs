@@ -192,8 +192,8 @@ fn histogram_rate(w: &Window<'_>, context: &mut Context<'_>, kind: Kind) -> Opti
     } else {
         Histogram::clone(&end.h)
     };
-    let gauge = |h: &Histogram| h.reset_hint == ResetHint::Gauge;
-    if !kind.is_counter() && !(gauge(&left) && gauge(&right)) {
+    let gauges = [&left, &right].iter().all(|h| h.reset_hint == ResetHint::Gauge);
+    if !kind.is_counter() && !gauges {
         context.note(&Notice::NotGauge { metric });
     }
     let mut rise = right.clone();

@@ -194,7 +194,8 @@ fn histogram_rise(w: &Window<'_>, context: &mut Context<'_>, kind: Kind) -> Opti
     if kind.is_counter() && w.histograms.iter().any(gauge) {
         context.note(&Notice::NotCounter { metric });
     }
-    if !kind.is_counter() && !(gauge(first) && gauge(last)) {
+    let gauges = gauge(first) && gauge(last);
+    if !kind.is_counter() && !gauges {
         context.note(&Notice::NotGauge { metric });
     }
     let reset = |a: &HistogramSample, b: &HistogramSample| {
@@ -301,11 +302,11 @@ fn instant(w: &Window<'_>, context: &mut Context<'_>, is_rate: bool) -> Option<C
             Some(Cell::Float(if is_rate { rise / interval } else { rise }))
         }
         (Value::Histogram(a), Value::Histogram(b)) => {
-            let gauges = (a.reset_hint == ResetHint::Gauge, b.reset_hint == ResetHint::Gauge);
-            if is_rate && (gauges.0 || gauges.1) {
+            let gauges = [a, b].iter().filter(|h| h.reset_hint == ResetHint::Gauge).count();
+            if is_rate && gauges > 0 {
                 context.note(&Notice::NotCounter { metric });
             }
-            if !is_rate && !(gauges.0 && gauges.1) {
+            if !is_rate && gauges < 2 {
                 context.note(&Notice::NotGauge { metric });
             }
             let mut rise = b.clone();

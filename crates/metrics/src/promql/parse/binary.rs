@@ -1,9 +1,9 @@
 //! Operators between expressions, with their modifiers.
 
-use super::super::ast::{Binary, BinaryOp, Cardinality, Expr, ExprKind, Matching};
+use super::super::ast::{Binary, BinaryOp, Cardinality, Expr, ExprKind, Matching, Span};
 use super::super::error::QueryError;
 use super::super::lexer::TokenKind;
-use super::{MAX_DEPTH, Parser, check};
+use super::{MAX_HEIGHT, Parser, check};
 
 // === impl Parser ===
 
@@ -17,12 +17,8 @@ impl Parser<'_> {
                 break;
             }
             chain += 1;
-            if self.depth + chain > MAX_DEPTH {
-                return Err(QueryError::bad_data(
-                    self.span(),
-                    format!("the query nests deeper than {MAX_DEPTH} levels"),
-                )
-                .hint("a chain of operators counts one level per operator; use parentheses to balance it"));
+            if self.depth + chain > MAX_HEIGHT {
+                return Err(too_high(self.span()));
             }
             let op_token = self.take();
             let (returns_bool, matching, explicit) = self.modifiers(op)?;
@@ -36,11 +32,8 @@ impl Parser<'_> {
             left = Expr { span, kind: ExprKind::Binary(Box::new(binary)) };
         }
         // What was built is as high as its longest chain; the next level up must know.
-        if chain > 0 && self.depth + height(&left, MAX_DEPTH + 1) > MAX_DEPTH + 1 {
-            return Err(QueryError::bad_data(
-                left.span,
-                format!("the query nests deeper than {MAX_DEPTH} levels"),
-            ));
+        if chain > 0 && self.depth + height(&left, MAX_HEIGHT + 1) > MAX_HEIGHT {
+            return Err(too_high(left.span));
         }
         Ok(left)
     }
@@ -184,6 +177,11 @@ impl Parser<'_> {
         self.take();
         Ok(if negative { -value } else { value })
     }
+}
+
+fn too_high(span: Span) -> QueryError {
+    QueryError::bad_data(span, format!("the query has more than {MAX_HEIGHT} levels of operators and calls"))
+        .hint("a chain of operators counts one level per operator; use parentheses to balance it")
 }
 
 /// The height of the tree, counted up to `limit`.

@@ -93,7 +93,7 @@ impl Parser<'_> {
         let span = name.span.to(close);
         let call = Call { function: signature, name_span: name.span, args };
         check::call(&call, span)?;
-        Ok(Expr { span, kind: ExprKind::Call(call) })
+        Ok(Expr { span, kind: ExprKind::Call(Box::new(call)) })
     }
 
     /// `(a, b)`, with a trailing comma allowed for functions, and where it ends.

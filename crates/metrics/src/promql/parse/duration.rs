@@ -15,13 +15,11 @@ impl Parser<'_> {
     pub(super) fn positive_duration(&mut self) -> Result<DurationExpr, QueryError> {
         let duration = self.duration(0)?;
         if let DurationKind::Literal(number) = &duration.kind
-            && !(number.value > 0.0)
+            && (number.value <= 0.0 || number.value.is_nan())
         {
             return Err(QueryError::bad_data(duration.span, "duration must be greater than 0"));
         }
-        if let Some(value) = literal(&duration)
-            && !(value < MAX_SECONDS)
-        {
+        if is_too_long(&duration) {
             return Err(QueryError::bad_data(duration.span, "duration out of range"));
         }
         Ok(duration)
@@ -39,7 +37,7 @@ impl Parser<'_> {
             self.take();
         }
         let term = self.duration_term("offset")?;
-        if literal(&term).is_some_and(|value| !(value < MAX_SECONDS)) {
+        if is_too_long(&term) {
             return Err(QueryError::bad_data(term.span, "duration out of range"));
         }
         Ok(if negative == Some(true) { negate(start, term) } else { term })
@@ -145,10 +143,10 @@ impl Parser<'_> {
 /// Longest literal duration: what Go's 64-bit nanoseconds hold.
 const MAX_SECONDS: f64 = 9_223_372_036.0;
 
-fn literal(duration: &DurationExpr) -> Option<f64> {
+fn is_too_long(duration: &DurationExpr) -> bool {
     match &duration.kind {
-        DurationKind::Literal(number) => Some(number.value.abs()),
-        _ => None,
+        DurationKind::Literal(number) => number.value.is_nan() || number.value.abs() >= MAX_SECONDS,
+        _ => false,
     }
 }
 

@@ -18,8 +18,12 @@ use super::lexer::{Token, TokenKind, tokens};
 use super::options::Syntax;
 use super::quote::unquote;
 
-/// The highest syntax tree, in nodes from the root to a leaf. Chains of operators count one per operator.
-pub const MAX_DEPTH: usize = 200;
+/// How deep parentheses, calls, brackets and signs may nest. Chosen so that parsing and evaluating fit a stack of 2 MiB
+/// even without optimisation.
+pub const MAX_DEPTH: usize = 80;
+
+/// The highest syntax tree, in nodes from the root to a leaf. A chain of operators is as high as it has operators.
+pub const MAX_HEIGHT: usize = 250;
 
 /// The longest query text, in bytes.
 pub const MAX_QUERY_BYTES: usize = 256 * 1024;

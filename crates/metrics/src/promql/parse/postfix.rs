@@ -77,8 +77,8 @@ impl Parser<'_> {
             return Err(QueryError::bad_data(window, "no @ modifiers allowed before range")
                 .hint("write @ after the range: metric[5m] @ end()"));
         }
-        let range = RangeSelector { selector, selector_span: span, range };
-        Ok(Expr { span, kind: ExprKind::Range(range) })
+        let range = RangeSelector { selector: *selector, selector_span: span, range };
+        Ok(Expr { span, kind: ExprKind::Range(Box::new(range)) })
     }
 
     fn offset_modifier(&mut self, mut expr: Expr) -> Result<Expr, QueryError> {
@@ -129,7 +129,7 @@ impl Parser<'_> {
         let seconds = self.signed_number("@")?;
         let ms = (seconds * 1000.0).round();
         // 2^53 keeps every sum of times, ranges and offsets well inside 64 bits.
-        if !(ms.abs() < 9.0e15) {
+        if ms.is_nan() || ms.abs() >= 9.0e15 {
             return Err(QueryError::bad_data(sign, "timestamp out of bounds for @ modifier"));
         }
         Ok(ms as i64)

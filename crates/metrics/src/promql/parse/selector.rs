@@ -37,7 +37,7 @@ impl Parser<'_> {
             )
             .hint("name a metric, or give a matcher that an empty value does not satisfy"));
         }
-        Ok(Expr { span, kind: ExprKind::Selector(selector) })
+        Ok(Expr { span, kind: ExprKind::Selector(Box::new(selector)) })
     }
 
     /// `{a="b", "name"}`; where it ends.
