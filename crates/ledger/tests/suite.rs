@@ -1,4 +1,4 @@
-//! The ledger on SQLite does what every ledger must.
+//! The ledger on SQLite does what every ledger must, and plays `tests/cases/ledger`.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,7 +9,8 @@
 )]
 
 use ledger::{Ledger, LedgerOptions, SqliteLedger};
-use simulation::ledger_suite::{self, Subject};
+use simulation::ledger_suite::{self, LedgerStage, Subject};
+use simulation::scenario;
 
 struct OnSqlite {
     folder: tempfile::TempDir,
@@ -39,7 +40,21 @@ impl Subject for OnSqlite {
     /// By the limit of the database's size, which SQLite answers as it does a full disk; `full_disk.rs` fills a real one.
     fn fill_disk(&mut self) {
         let bytes = self.ledger().stats().unwrap().bytes + 500_000;
-        self.reopen(&LedgerOptions { max_bytes: Some(bytes), ..LedgerOptions::default() });
+        self.reopen(&LedgerOptions { max_bytes: Some(bytes) });
+    }
+    /// What a killed process leaves: the files as they are, the log not folded into the database.
+    fn crash(&mut self) {
+        let left = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(self.folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            // The index of the log is in memory that the processes share; nothing of it is needed.
+            if !entry.file_name().to_string_lossy().ends_with("-shm") {
+                std::fs::copy(entry.path(), left.path().join(entry.file_name())).unwrap();
+            }
+        }
+        self.ledger = None;
+        self.folder = left;
+        self.restart();
     }
     fn free_disk(&mut self) {
         self.reopen(&LedgerOptions::default());
@@ -49,4 +64,11 @@ impl Subject for OnSqlite {
 #[test]
 fn the_suite_holds() {
     ledger_suite::run(|| Box::new(OnSqlite::new()));
+}
+
+#[test]
+fn the_scenarios_come_true() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases/ledger");
+    let played = scenario::play_folder(folder.as_ref(), || LedgerStage::new(Box::new(OnSqlite::new())));
+    assert!(played.unwrap() >= 4);
 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use kernel::FactSeq;
 use ledger::{Ledger, LedgerError, Settled};
 use parking_lot::Mutex;
-use simulation::ledger_suite::{self, Subject, at, new_effect, new_fact};
-use simulation::{Random, SimDisk, SimLedger, for_seeds};
+use simulation::ledger_suite::{self, LedgerStage, Subject, at, new_effect, new_fact};
+use simulation::{Random, SimDisk, SimLedger, for_seeds, scenario};
 
 struct OnSimDisk {
     disk: Arc<Mutex<SimDisk>>,
@@ -41,6 +41,11 @@ impl Subject for OnSimDisk {
         let used = disk.used();
         disk.set_capacity(used + 100_000);
     }
+    fn crash(&mut self) {
+        self.disk.lock().crash();
+        self.disk.lock().restart();
+        self.restart();
+    }
     fn free_disk(&mut self) {
         self.disk.lock().set_capacity(usize::MAX);
     }
@@ -49,6 +54,13 @@ impl Subject for OnSimDisk {
 #[test]
 fn the_suite_holds() {
     ledger_suite::run(|| Box::new(OnSimDisk::new()));
+}
+
+#[test]
+fn the_scenarios_come_true() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases/ledger");
+    let played = scenario::play_folder(folder.as_ref(), || LedgerStage::new(Box::new(OnSimDisk::new())));
+    assert!(played.unwrap() >= 4);
 }
 
 /// One history, cut off at every operation of the disk in turn: whatever was acknowledged is there afterwards, and what

@@ -12,7 +12,10 @@
 mod facts;
 mod limits;
 mod outbox;
+mod stage;
 mod transfer;
+
+pub use self::stage::LedgerStage;
 
 use kernel::{Actor, ChangeId, Timestamp};
 use ledger::{Ledger, NewEffect, NewFact};
@@ -24,6 +27,8 @@ pub trait Subject {
     fn ledger(&self) -> &dyn Ledger;
     /// Closes it and opens it again.
     fn restart(&mut self);
+    /// Ends it as a kill or a loss of power does, and opens what is left.
+    fn crash(&mut self);
     /// Takes away the space for more than a few facts of [`new_fact`]'s size.
     fn fill_disk(&mut self);
     /// Gives the space back.
