@@ -10,6 +10,7 @@
 mod coerce;
 mod compile;
 mod eval;
+mod evaluators;
 mod fractional;
 mod list;
 mod murmur;
@@ -25,8 +26,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub(crate) use coerce::Val;
-pub(crate) use compile::{Complaint, Evaluators, Severity, compile};
+pub(crate) use compile::{Complaint, Severity, compile};
 pub(crate) use eval::Run;
+pub(crate) use evaluators::Evaluators;
 pub(crate) use operators::did_you_mean;
 
 use fractional::{Fractional, Rollout};

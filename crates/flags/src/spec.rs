@@ -4,15 +4,18 @@
 //! for word: <https://flagd.dev/reference/flag-definitions/>. What Mainstay adds stands beside it. Reading a spec checks
 //! its shape only; [`crate::check`] checks what it says.
 
+mod choice;
+mod expiry;
+
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use indexmap::IndexMap;
-use kernel::{Span, Timestamp};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+
+pub use choice::{DefaultVariant, FlagKind, FlagState, HashVersion};
+pub use expiry::Expiry;
 
 /// The kind of the resource that declares a flag.
 pub const FLAG_KIND: &str = "Flag";
@@ -85,29 +88,6 @@ pub struct FlagSetSpec {
     pub description: Option<String>,
 }
 
-/// Whether a flag decides anything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum FlagState {
-    /// It is evaluated.
-    #[default]
-    Enabled,
-    /// Callers get the default of their own code.
-    Disabled,
-}
-
-/// The variant that is served when targeting has no say. In an environment, `Unset` means "as the flag says".
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub enum DefaultVariant {
-    /// The field is absent.
-    #[default]
-    Unset,
-    /// The field is null: the caller gets the default of its own code.
-    Code,
-    /// A variant of the flag.
-    Named(String),
-}
-
 /// What differs in one environment. What is absent is as the flag says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -141,32 +121,8 @@ pub struct Guard {
     pub slo: String,
 }
 
-/// Which hash assigns callers to fractions: MurmurHash3 (x86, 32 bits) with the seed `version − 1`, over the same key.
-/// Version 1 is therefore what flagd computes, and each further version is an independent assignment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct HashVersion(pub u32);
-
-/// When a flag should be gone. Keeps the text as it was written.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Expiry {
-    text: String,
-    at: Timestamp,
-}
-
-/// The type of a flag's values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FlagKind {
-    /// true or false.
-    Boolean,
-    /// A text.
-    String,
-    /// An integer or a float.
-    Number,
-    /// A JSON object.
-    Object,
-}
+/// Labels and annotations, as [`kernel::Metadata`] carries them.
+pub type Pairs = BTreeMap<String, String>;
 
 // === impl FlagSpec ===
 
@@ -220,195 +176,6 @@ impl FlagSpec {
     }
 }
 
-// === impl FlagState ===
-
-impl FlagState {
-    /// As written in a resource.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Enabled => "ENABLED",
-            Self::Disabled => "DISABLED",
-        }
-    }
-}
-
-impl fmt::Display for FlagState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-// === impl DefaultVariant ===
-
-impl DefaultVariant {
-    /// The variant's name, if one is named.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::Named(name) => Some(name),
-            Self::Unset | Self::Code => None,
-        }
-    }
-
-    /// True when the field is absent.
-    pub const fn is_unset(&self) -> bool {
-        matches!(self, Self::Unset)
-    }
-}
-
-impl From<&str> for DefaultVariant {
-    fn from(name: &str) -> Self {
-        Self::Named(name.to_owned())
-    }
-}
-
-impl Serialize for DefaultVariant {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.name().serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for DefaultVariant {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Option::<String>::deserialize(deserializer)?.map_or(Self::Code, Self::Named))
-    }
-}
-
-impl JsonSchema for DefaultVariant {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "DefaultVariant".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        Option::<String>::json_schema(generator)
-    }
-    fn inline_schema() -> bool {
-        true
-    }
-}
-
-// === impl HashVersion ===
-
-impl HashVersion {
-    /// What flagd computes.
-    pub const FLAGD: Self = Self(1);
-
-    /// True for flagd's own hash.
-    pub fn is_flagd(&self) -> bool {
-        *self == Self::FLAGD
-    }
-
-    /// The seed of the hash.
-    pub const fn seed(self) -> u32 {
-        self.0.saturating_sub(1)
-    }
-}
-
-impl Default for HashVersion {
-    fn default() -> Self {
-        Self::FLAGD
-    }
-}
-
-// === impl Expiry ===
-
-impl Expiry {
-    /// The instant from which the flag is overdue.
-    pub const fn at(&self) -> Timestamp {
-        self.at
-    }
-
-    /// As it was written.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-}
-
-impl FromStr for Expiry {
-    type Err = String;
-    /// A date, which lasts to its end in UTC, or an RFC 3339 time.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let day: Option<Timestamp> =
-            if text.len() == 10 { format!("{text}T00:00:00Z").parse().ok() } else { None };
-        let at = match day {
-            Some(start) => start + Span::from_days(1),
-            None => text.parse().map_err(|_| {
-                format!(
-                    "{text:?} is neither a date such as 2026-12-31 nor a time such as 2026-12-31T18:00:00Z"
-                )
-            })?,
-        };
-        Ok(Self { text: text.to_owned(), at })
-    }
-}
-
-impl fmt::Display for Expiry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
-    }
-}
-
-impl Serialize for Expiry {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
-    }
-}
-
-impl<'de> Deserialize<'de> for Expiry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl JsonSchema for Expiry {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Expiry".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "anyOf": [{"format": "date"}, {"format": "date-time"}],
-            "examples": ["2026-12-31", "2026-12-31T18:00:00Z"],
-        })
-    }
-    fn inline_schema() -> bool {
-        true
-    }
-}
-
-// === impl FlagKind ===
-
-impl FlagKind {
-    /// The type of a value; `None` for null and arrays, which no flag can have.
-    pub const fn of(value: &Value) -> Option<Self> {
-        match value {
-            Value::Bool(_) => Some(Self::Boolean),
-            Value::String(_) => Some(Self::String),
-            Value::Number(_) => Some(Self::Number),
-            Value::Object(_) => Some(Self::Object),
-            Value::Null | Value::Array(_) => None,
-        }
-    }
-
-    /// Its name in lower case.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Boolean => "boolean",
-            Self::String => "string",
-            Self::Number => "number",
-            Self::Object => "object",
-        }
-    }
-}
-
-impl fmt::Display for FlagKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// Labels and annotations, as [`kernel::Metadata`] carries them.
-pub type Pairs = BTreeMap<String, String>;
-
 /// A rule that says nothing: null or `{}`.
 pub(crate) fn is_empty_rule(rule: &Value) -> bool {
     rule.is_null() || rule.as_object().is_some_and(Map::is_empty)
@@ -457,20 +224,6 @@ mod tests {
     }
 
     #[test]
-    fn an_expiry_is_a_date_to_its_end_or_a_time() {
-        for (text, at) in [
-            ("2026-12-31", "2027-01-01T00:00:00Z"),
-            ("2026-12-31T18:00:00Z", "2026-12-31T18:00:00Z"),
-            ("2026-12-31T18:00:00+02:00", "2026-12-31T16:00:00Z"),
-        ] {
-            assert_eq!(text.parse::<Expiry>().unwrap().at(), at.parse().unwrap(), "{text}");
-        }
-        for text in ["", "2026", "2026-13-01", "31.12.2026", "2026-12-31T18:00"] {
-            assert!(text.parse::<Expiry>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn an_environment_overrides_only_what_it_states() {
         let spec: FlagSpec = serde_json::from_value(json!({
             "variants": {"on": true, "off": false}, "defaultVariant": "on", "targeting": {"if": [true, "on"]},
@@ -487,5 +240,18 @@ mod tests {
             (FlagState::Enabled, FlagState::Enabled)
         );
         assert!(spec.targeting_in(Some("prod")).is_some());
+    }
+
+    #[test]
+    fn the_schema_describes_every_field_and_refuses_others() {
+        for schema in [schemars::schema_for!(FlagSpec), schemars::schema_for!(FlagSetSpec)] {
+            let schema = schema.to_value();
+            assert_eq!(schema["additionalProperties"], json!(false));
+            for (name, property) in schema["properties"].as_object().unwrap() {
+                assert!(property["description"].is_string(), "{name} has no description: {property}");
+            }
+        }
+        let flag = schemars::schema_for!(FlagSpec).to_value();
+        assert_eq!(flag["required"], json!(["variants"]));
     }
 }

@@ -3,17 +3,16 @@
 //! Three kinds of findings: a [`Severity::Limit`] is always refused; a [`Severity::Broken`] rule cannot be evaluated, as
 //! in flagd (PARSE_ERROR); a [`Severity::Doubtful`] part always answers null, as in flagd, which nobody means.
 
-use std::collections::BTreeMap;
+mod assign;
+
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::coerce::Val;
-use super::fractional::{Bucket, Fractional, Key, MAX_WEIGHT, Rollout, Weight, weight_of};
+use super::evaluators::{Evaluators, Known, Lookup};
+use super::fractional::Bucket;
 use super::operators::{OPERATORS, did_you_mean};
 use super::path::Path;
-use super::version;
 use super::{Arithmetic, Each, Equality, Expr, Order};
 use crate::check::depth;
 use crate::limits::{MAX_TARGETING_DEPTH, MAX_TARGETING_JSON_DEPTH, MAX_TARGETING_NODES};
@@ -49,10 +48,6 @@ pub(crate) struct Compiled {
     depth: usize,
 }
 
-/// The compiled evaluators of a flag set.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Evaluators(BTreeMap<String, Compiled>);
-
 /// Compiles a rule that may refer to `evaluators`.
 pub(crate) fn compile(rule: &Value, evaluators: &Evaluators) -> Compiled {
     let mut known = Known(evaluators);
@@ -73,72 +68,8 @@ impl Compiled {
     }
 }
 
-// === impl Evaluators ===
-
-impl Evaluators {
-    /// Compiles the evaluators of a set, each once, whatever refers to whom.
-    pub(crate) fn compile(sources: &IndexMap<String, Value>) -> Self {
-        let mut building = Building { sources, done: BTreeMap::new(), open: Vec::new() };
-        for name in sources.keys() {
-            // What is wrong with it is kept with it.
-            let _ = building.find(name);
-        }
-        Self(building.done)
-    }
-
-    /// The evaluators by name.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Compiled)> {
-        self.0.iter().map(|(name, compiled)| (name.as_str(), compiled))
-    }
-}
-
-/// Where `$ref` looks.
-trait Lookup {
-    /// The evaluator, or the complaint about it.
-    fn find(&mut self, name: &str) -> Result<Compiled, (Severity, String, Option<String>)>;
-}
-
-struct Known<'e>(&'e Evaluators);
-
-impl Lookup for Known<'_> {
-    fn find(&mut self, name: &str) -> Result<Compiled, (Severity, String, Option<String>)> {
-        let missing = || unknown_evaluator(name, self.0.0.keys().map(String::as_str));
-        self.0.0.get(name).cloned().ok_or_else(missing)
-    }
-}
-
-struct Building<'s> {
-    sources: &'s IndexMap<String, Value>,
-    done: BTreeMap<String, Compiled>,
-    /// The evaluators that are being compiled, each referred to by the one before.
-    open: Vec<String>,
-}
-
-impl Lookup for Building<'_> {
-    fn find(&mut self, name: &str) -> Result<Compiled, (Severity, String, Option<String>)> {
-        if let Some(done) = self.done.get(name) {
-            return Ok(done.clone());
-        }
-        if let Some(start) = self.open.iter().position(|open| open == name) {
-            let circle: Vec<&str> = self.open.iter().skip(start).map(String::as_str).chain([name]).collect();
-            let message = format!("evaluators refer to each other in a circle: {}", circle.join(" → "));
-            return Err((Severity::Limit, message, None));
-        }
-        if self.open.len() >= MAX_TARGETING_DEPTH {
-            return Err((Severity::Limit, too_deep(), None));
-        }
-        let Some(source) = self.sources.get(name) else {
-            return Err(unknown_evaluator(name, self.sources.keys().map(String::as_str)));
-        };
-        self.open.push(name.to_owned());
-        let compiled = Compiler::new(self).finish(source);
-        self.open.pop();
-        self.done.insert(name.to_owned(), compiled.clone());
-        Ok(compiled)
-    }
-}
-
-struct Compiler<'l> {
+/// A rule being compiled.
+pub(super) struct Compiler<'l> {
     lookup: &'l mut dyn Lookup,
     nodes: usize,
     deepest: usize,
@@ -149,11 +80,11 @@ struct Compiler<'l> {
 // === impl Compiler ===
 
 impl<'l> Compiler<'l> {
-    fn new(lookup: &'l mut dyn Lookup) -> Self {
+    pub(super) fn new(lookup: &'l mut dyn Lookup) -> Self {
         Self { lookup, nodes: 0, deepest: 0, path: Vec::new(), complaints: Vec::new() }
     }
 
-    fn finish(mut self, rule: &Value) -> Compiled {
+    pub(super) fn finish(mut self, rule: &Value) -> Compiled {
         let compiled = if depth(rule) > MAX_TARGETING_JSON_DEPTH {
             self.complain(Severity::Limit, too_deep(), None);
             None
@@ -300,135 +231,6 @@ impl<'l> Compiler<'l> {
         }
     }
 
-    fn fractional(&mut self, operands: &Value, depth: usize) -> Option<Expr> {
-        let Some(list) = operands.as_array() else {
-            self.doubt("`fractional` takes a list of parts, such as [\"on\", 25]");
-            return Some(Expr::Literal(Value::Null));
-        };
-        let (key, parts, first) = match list.split_first() {
-            Some((key, parts)) if !key.is_array() => (self.key(key, depth + 1)?, parts, 1),
-            _ => (Key::Default, list.as_slice(), 0),
-        };
-        let mut buckets = Vec::with_capacity(parts.len());
-        for (at, part) in parts.iter().enumerate() {
-            self.path.push((at + first).to_string());
-            let bucket = self.bucket(part, depth + 1);
-            self.path.pop();
-            buckets.push(bucket?);
-        }
-        if buckets.is_empty() {
-            self.doubt("`fractional` has no parts");
-        }
-        let weights: Option<Vec<u64>> = buckets
-            .iter()
-            .map(|bucket| match bucket {
-                Bucket::Written(_, Weight::Fixed(weight)) => Some(*weight),
-                _ => None,
-            })
-            .collect();
-        let total = weights.map(|weights| weights.iter().sum::<u64>());
-        match total {
-            Some(0) if !buckets.is_empty() => self.doubt("the weights of `fractional` are all zero"),
-            Some(total) if total > MAX_WEIGHT => {
-                self.doubt(&format!(
-                    "the weights of `fractional` add up to {total}; at most {MAX_WEIGHT} is possible"
-                ));
-            }
-            _ => {}
-        }
-        let total = total.filter(|total| *total <= MAX_WEIGHT);
-        Some(Expr::Fractional(Box::new(Fractional { key, buckets, total })))
-    }
-
-    fn key(&mut self, key: &Value, depth: usize) -> Option<Key> {
-        self.path.push("0".to_owned());
-        let key = self.expr(key, depth);
-        self.path.pop();
-        Some(match key? {
-            Expr::Cat(pieces) => Key::Pieces(pieces),
-            Expr::Literal(Value::Null) => Key::Default,
-            Expr::Literal(value) if !value.is_string() => {
-                self.doubt("the key of `fractional` must be a text");
-                Key::Computed(Expr::Literal(value))
-            }
-            key => Key::Computed(key),
-        })
-    }
-
-    fn bucket(&mut self, part: &Value, depth: usize) -> Option<Bucket> {
-        let Value::Array(pair) = part else {
-            if !part.is_object() {
-                self.doubt(
-                    "a part of `fractional` is a list of a variant and a weight, such as [\"on\", 25]",
-                );
-            }
-            return Some(Bucket::Computed(self.expr(part, depth)?));
-        };
-        self.count(1, depth)?;
-        let mut pair = self.exprs(pair, depth + 1)?.into_iter();
-        let Some(variant) = pair.next() else {
-            self.doubt("a part of `fractional` is a list of a variant and a weight, such as [\"on\", 25]");
-            return Some(Bucket::Computed(Expr::Literal(Value::Null)));
-        };
-        let weight = match pair.next() {
-            None => Weight::Fixed(1),
-            Some(Expr::Literal(value)) => match weight_of(&Val::from(&value)) {
-                Some(weight) => Weight::Fixed(weight),
-                None => {
-                    self.doubt(&format!("{value} is not a weight: whole numbers up to {MAX_WEIGHT} are"));
-                    Weight::Computed(Expr::Literal(value))
-                }
-            },
-            Some(computed) => Weight::Computed(computed),
-        };
-        Some(Bucket::Written(variant, weight))
-    }
-
-    fn sem_ver(&mut self, operands: Vec<Expr>) -> Expr {
-        let operands = match <[Expr; 3]>::try_from(operands) {
-            Ok(operands) => operands,
-            Err(operands) => return self.miscounted("sem_ver", operands.len(), 3),
-        };
-        let [left, operator, right] = &operands;
-        if let Expr::Literal(operator) = operator
-            && !operator.as_str().is_some_and(|operator| version::OPERATORS.contains(&operator))
-        {
-            let known = version::OPERATORS.join(" ");
-            self.doubt(&format!("{operator} is not an operator of `sem_ver`: {known} are"));
-        }
-        for side in [left, right] {
-            if let Expr::Literal(Value::String(text)) = side
-                && !version::is_version(text)
-            {
-                self.doubt(&format!("{text:?} is not a semantic version such as 1.2.3"));
-            }
-        }
-        Expr::SemVer(Box::new(operands))
-    }
-
-    /// `[key,] start, end, [from,] to`.
-    fn rollout(&mut self, mut operands: Vec<Expr>) -> Expr {
-        let is_time = |expr: &Expr| matches!(expr, Expr::Literal(Value::Number(_)));
-        let key = match operands.first() {
-            Some(first) if !is_time(first) && operands.len() > 3 => Some(operands.remove(0)),
-            _ => None,
-        };
-        let count = operands.len();
-        let mut operands = operands.into_iter();
-        match (operands.next(), operands.next(), operands.next(), operands.next(), count) {
-            (Some(start), Some(end), Some(to), None, _) => {
-                Expr::Rollout(Box::new(Rollout { key, start, end, from: None, to }))
-            }
-            (Some(start), Some(end), Some(from), Some(to), 4) => {
-                Expr::Rollout(Box::new(Rollout { key, start, end, from: Some(from), to }))
-            }
-            _ => {
-                self.doubt("`rollout` takes start, end and one or two outcomes, after an optional key");
-                Expr::Literal(Value::Null)
-            }
-        }
-    }
-
     /// An operator of flagd that answers null unless it has `N` operands.
     fn counted<const N: usize>(
         &mut self,
@@ -556,14 +358,6 @@ fn outcomes(expr: &Expr, found: &mut Vec<String>) {
     }
 }
 
-fn too_deep() -> String {
+pub(super) fn too_deep() -> String {
     format!("the rule is nested deeper than {MAX_TARGETING_DEPTH}, shared evaluators included")
-}
-
-fn unknown_evaluator<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str> + Clone,
-) -> (Severity, String, Option<String>) {
-    let hint = did_you_mean(name, known);
-    (Severity::Broken, format!("there is no evaluator `{name}` in the flag set"), Some(hint))
 }
