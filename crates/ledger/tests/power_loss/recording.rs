@@ -101,6 +101,7 @@ pub fn take() -> Vec<Event> {
     std::mem::take(&mut EVENTS.lock())
 }
 
+// SAFETY: only SQLite calls it, for a layer or an open file of ours.
 unsafe extern "C" fn open(
     _: *mut ffi::sqlite3_vfs,
     name: ffi::sqlite3_filename,
@@ -127,6 +128,7 @@ unsafe extern "C" fn open(
     }
 }
 
+// SAFETY: only SQLite calls it, for a layer or an open file of ours.
 unsafe extern "C" fn delete(_: *mut ffi::sqlite3_vfs, name: *const c_char, sync_folder: c_int) -> c_int {
     // SAFETY: `name` is a C string of SQLite's, and the layer below is static.
     unsafe {
@@ -138,6 +140,7 @@ unsafe extern "C" fn delete(_: *mut ffi::sqlite3_vfs, name: *const c_char, sync_
     }
 }
 
+// SAFETY: only SQLite calls it, for a layer or an open file of ours.
 unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, bytes: *const c_void, len: c_int, at: i64) -> c_int {
     // SAFETY: SQLite passes `len` readable bytes.
     unsafe {
@@ -149,6 +152,7 @@ unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, bytes: *const c_void, l
     }
 }
 
+// SAFETY: only SQLite calls it, for a layer or an open file of ours.
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, len: i64) -> c_int {
     // SAFETY: an open file, as SQLite promises.
     unsafe {
@@ -159,6 +163,7 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, len: i64) -> c_int {
     }
 }
 
+// SAFETY: only SQLite calls it, for a layer or an open file of ours.
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     // SAFETY: an open file, as SQLite promises.
     unsafe {
@@ -171,24 +176,21 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
 }
 
 /// The file below ours.
-///
-/// SAFETY: `file` must be one that [`open`] was given.
+// SAFETY: `file` must be one that [`open`] was given.
 unsafe fn inner(file: *mut ffi::sqlite3_file) -> *mut ffi::sqlite3_file {
     // SAFETY: by the caller's promise the memory goes on past our header.
     unsafe { file.cast::<RecordedFile>().add(1).cast::<ffi::sqlite3_file>() }
 }
 
 /// The methods of the file below ours.
-///
-/// SAFETY: `file` must be open.
+// SAFETY: `file` must be open.
 unsafe fn below<'f>(file: *mut ffi::sqlite3_file) -> &'f ffi::sqlite3_io_methods {
     // SAFETY: the layer below set it when the file was opened, and its tables are static.
     unsafe { &*(*inner(file)).pMethods }
 }
 
 /// Which file it is.
-///
-/// SAFETY: `file` must be open.
+// SAFETY: `file` must be open.
 unsafe fn which(file: *mut ffi::sqlite3_file) -> Option<Which> {
     // SAFETY: [`open`] wrote our header there.
     unsafe { (*file.cast::<RecordedFile>()).which }
@@ -197,6 +199,7 @@ unsafe fn which(file: *mut ffi::sqlite3_file) -> Option<Which> {
 /// Methods that are passed on as they are.
 macro_rules! pass_on {
     ($($name:ident = $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {$(
+        // SAFETY: only SQLite calls it, for an open file of ours.
         unsafe extern "C" fn $name(file: *mut ffi::sqlite3_file $(, $argument: $type)*) -> $answer {
             // SAFETY: an open file, and arguments that SQLite made for this very method.
             unsafe { below(file).$method.unwrap()(inner(file) $(, $argument)*) }
