@@ -85,6 +85,7 @@ fn window() -> impl Strategy<Value = String> {
 }
 
 /// Queries that mostly type-check.
+#[allow(clippy::too_many_lines, reason = "mostly lists of words")]
 fn query() -> impl Strategy<Value = String> {
     let range_functions = word(&[
         "rate",

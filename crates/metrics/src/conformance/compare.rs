@@ -49,9 +49,12 @@ pub(super) fn answer(value: &Value, eval: &Eval) -> Result<(), String> {
                 .collect();
             vector(&found, eval)
         }
-        Value::Matrix(series) => match eval.step {
-            Some(step) => matrix(&by_time(series), eval, step),
-            None => Err("a range vector as an instant answer is not compared".to_owned()),
+        Value::Matrix(series) => match (eval.step, expected.window) {
+            (Some(step), _) => matrix(&by_time(series), eval, step),
+            (None, Some((start, end, step))) => {
+                matrix(&by_time(series), &Eval { start, end, ..eval.clone() }, step)
+            }
+            (None, None) => Err("unexpected range vector".to_owned()),
         },
     }
 }

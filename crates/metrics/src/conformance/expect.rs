@@ -1,6 +1,6 @@
 //! What an eval expects: values, annotations, a failure, an order.
 
-use super::notation::{Line, Point, Values, line};
+use super::notation::{Line, Point, Values, line, time};
 use crate::promql::{Annotation, Answer, QueryError, parse_number};
 
 /// The expectations of one eval.
@@ -10,6 +10,8 @@ pub(super) struct Expected {
     pub text: Option<String>,
     pub scalar: Option<f64>,
     pub lines: Vec<Line>,
+    /// The times of an expected range vector: start, end, step.
+    pub window: Option<(i64, i64, i64)>,
     fail: Vec<Wording>,
     warn: Vec<Wording>,
     info: Vec<Wording>,
@@ -65,7 +67,7 @@ impl Expected {
             "warn" => self.warn.push(wording(detail)?),
             "info" => self.info.push(wording(detail)?),
             "string" => self.text = Some(unquoted(detail.trim())?),
-            "range" => return Err("expected range vectors are not understood".to_owned()),
+            "range" => self.window = Some(window(detail)?),
             _ => return Err(format!("unknown expectation {rest:?}")),
         }
         Ok(())
@@ -77,7 +79,7 @@ impl Expected {
 
     /// Only values, whose order does not matter.
     pub fn is_plain(&self) -> bool {
-        !self.ordered && self.text.is_none()
+        !self.ordered && self.text.is_none() && self.window.is_none()
     }
 
     pub fn check_failure(&self, error: &QueryError, query: &str) -> Result<(), String> {
@@ -129,6 +131,15 @@ fn wording(detail: &str) -> Result<Wording, String> {
         Some(pattern) => Ok(Wording::Matching(pattern.trim().to_owned())),
         None => Err(format!("expected msg: or regex:, got {detail:?}")),
     }
+}
+
+/// `vector from 10s to 1m step 10s`
+fn window(detail: &str) -> Result<(i64, i64, i64), String> {
+    let words: Vec<&str> = detail.split_whitespace().collect();
+    let ["vector", "from", start, "to", end, "step", step] = words.as_slice() else {
+        return Err(format!("expected \"range vector from … to … step …\", got {detail:?}"));
+    };
+    Ok((time(start)?, time(end)?, time(step)?))
 }
 
 /// Every expectation must meet an annotation, and every annotation an expectation once there is any.

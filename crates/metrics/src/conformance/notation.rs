@@ -283,6 +283,19 @@ pub(super) fn histogram(text: &str) -> Result<(Histogram, bool), String> {
     Ok((h, hinted))
 }
 
+/// A time such as `5m`, `-30s` or `0`, in milliseconds; a bare number is seconds.
+#[allow(clippy::cast_possible_truncation, reason = "saturates")]
+pub(super) fn time(text: &str) -> Result<i64, String> {
+    let (negative, body) = match text.strip_prefix('-') {
+        Some(body) => (true, body),
+        None => (false, text),
+    };
+    let ms = parse_duration(body)
+        .or_else(|| parse_number(body).map(|s| (s * 1000.0).round() as i64))
+        .ok_or_else(|| format!("bad time {text:?}"))?;
+    Ok(if negative { -ms } else { ms })
+}
+
 fn numbers(text: &str) -> Option<Vec<f64>> {
     text.strip_prefix('[')?.strip_suffix(']')?.split_whitespace().map(parse_number).collect()
 }

@@ -7,9 +7,9 @@ use kernel::Labels;
 
 use super::expect::Expected;
 use super::nhcb;
-use super::notation::{Line, Point, Values, line};
+use super::notation::{Line, Point, Values, line, time};
 use crate::histogram::HistogramSample;
-use crate::promql::{parse_duration, parse_number};
+use crate::promql::parse_duration;
 use crate::sample::Sample;
 use crate::source::Series;
 
@@ -136,18 +136,11 @@ fn eval(kind: &str, rest: &str, body: &[&str]) -> Result<Eval, String> {
         _ => return Err(format!("expected instant or range, got {word:?}")),
     };
     let expected = Expected::parse(kind, body)?;
-    Ok(Eval { query: query.trim().to_owned(), start, end, step, expected })
-}
-
-/// A time such as `5m`, `-30s` or `0`, in milliseconds; a bare number is seconds.
-#[allow(clippy::cast_possible_truncation, reason = "saturates")]
-fn time(text: &str) -> Result<i64, String> {
-    let (negative, body) = match text.strip_prefix('-') {
-        Some(body) => (true, body),
-        None => (false, text),
+    let (start, end, step) = match (expected.window, step) {
+        (None, _) => (start, end, step),
+        // A range vector is looked at from its last sample; a range query's own times are replaced.
+        (Some((_, to, _)), None) => (to, to, None),
+        (Some((from, to, every)), Some(_)) => (from, to, Some(every)),
     };
-    let ms = parse_duration(body)
-        .or_else(|| parse_number(body).map(|s| (s * 1000.0).round() as i64))
-        .ok_or_else(|| format!("bad time {text:?}"))?;
-    Ok(if negative { -ms } else { ms })
+    Ok(Eval { query: query.trim().to_owned(), start, end, step, expected })
 }

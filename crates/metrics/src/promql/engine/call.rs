@@ -118,6 +118,7 @@ impl Evaluator<'_> {
                 vec![Row { labels: Labels::empty(), drop_name: false, cells }]
             }
         };
+        let function = float_function(name).or_else(|| time_function(name));
         let mut args = Vec::with_capacity(scalars.len());
         for row in &mut found {
             self.check_cancelled()?;
@@ -126,7 +127,7 @@ impl Evaluator<'_> {
                 args.extend(scalars.iter().filter_map(|s| s.get(i).copied()));
                 let result = match std::mem::take(cell) {
                     Cell::Empty => continue,
-                    Cell::Float(v) => float_function(name, v, &args).or_else(|| time_function(name, v)),
+                    Cell::Float(v) => function.and_then(|f| f(v, &args)),
                     Cell::Histogram(h) => histogram_function(name, &h),
                 };
                 if let Some(v) = result {

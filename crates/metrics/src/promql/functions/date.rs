@@ -1,5 +1,7 @@
 //! Date functions: seconds since the epoch to parts of a UTC date.
 
+use super::math::FloatFunction;
+
 /// Seconds in a day.
 const DAY: i64 = 86_400;
 
@@ -11,36 +13,39 @@ struct Date {
     day: i64,
 }
 
-/// The function called `name` of a time in seconds; `None` when it is not a date function.
+/// The function of a time in seconds called `name`, if it is a date function.
+pub(crate) fn time_function(name: &str) -> Option<FloatFunction> {
+    let function: FloatFunction = match name {
+        "minute" => |v, _| part(v, |_, of_day| of_day % 3600 / 60),
+        "hour" => |v, _| part(v, |_, of_day| of_day / 3600),
+        "day_of_week" => |v, _| part(v, |days, _| (days + 4).rem_euclid(7)),
+        "day_of_month" => |v, _| part(v, |days, _| civil(days).day),
+        "day_of_year" => {
+            |v, _| part(v, |days, _| days - days_before(Date { month: 1, day: 1, ..civil(days) }) + 1)
+        }
+        "days_in_month" => |v, _| part(v, |days, _| days_in_month(civil(days))),
+        "month" => |v, _| part(v, |days, _| civil(days).month),
+        "year" => |v, _| part(v, |days, _| civil(days).year),
+        _ => return None,
+    };
+    Some(function)
+}
+
+/// `f` of the day since 1970 and the second of the day.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     reason = "saturates; parts of dates are small"
 )]
-pub(crate) fn time_function(name: &str, seconds: f64) -> Option<f64> {
-    let seconds = seconds as i64;
-    let (days, of_day) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
-    let date = || civil(days);
-    let value = match name {
-        "minute" => of_day % 3600 / 60,
-        "hour" => of_day / 3600,
-        "day_of_week" => (days + 4).rem_euclid(7),
-        "day_of_month" => date().day,
-        "day_of_year" => days - days_before(Date { month: 1, day: 1, ..date() }) + 1,
-        "days_in_month" => {
-            let d = date();
-            let next = if d.month == 12 {
-                Date { year: d.year + 1, month: 1, day: 1 }
-            } else {
-                Date { year: d.year, month: d.month + 1, day: 1 }
-            };
-            days_before(next) - days_before(Date { day: 1, ..d })
-        }
-        "month" => date().month,
-        "year" => date().year,
-        _ => return None,
-    };
-    Some(value as f64)
+fn part(seconds: f64, f: fn(i64, i64) -> i64) -> Option<f64> {
+    // Half the range of 64 bits: dates beyond have no calendar, and sums must not overflow.
+    let seconds = (seconds as i64).clamp(i64::MIN / 4, i64::MAX / 4);
+    Some(f(seconds.div_euclid(DAY), seconds.rem_euclid(DAY)) as f64)
+}
+
+fn days_in_month(date: Date) -> i64 {
+    let (year, month) = if date.month == 12 { (date.year + 1, 1) } else { (date.year, date.month + 1) };
+    days_before(Date { year, month, day: 1 }) - days_before(Date { day: 1, ..date })
 }
 
 /// `2023-11-14T22:13:20Z`, with milliseconds when there are any.
@@ -98,9 +103,9 @@ mod tests {
             ("month", 2.0),
             ("year", 2016.0),
         ] {
-            assert_eq!(time_function(name, t), Some(expected), "{name}");
+            assert_eq!(time_function(name).and_then(|f| f(t, &[])), Some(expected), "{name}");
         }
-        assert_eq!(time_function("year", -1.0), Some(1969.0));
+        assert_eq!(time_function("year").and_then(|f| f(-1.0, &[])), Some(1969.0));
         assert_eq!(rfc3339(1_700_000_000_120), "2023-11-14T22:13:20.12Z");
     }
 

@@ -2,43 +2,45 @@
 
 use std::cmp::Ordering;
 
-/// The function called `name` of `v`, with its scalar arguments.
-pub(crate) fn float_function(name: &str, v: f64, args: &[f64]) -> Option<f64> {
-    let first = args.first().copied();
-    Some(match name {
-        "abs" => v.abs(),
-        "ceil" => v.ceil(),
-        "floor" => v.floor(),
-        "exp" => v.exp(),
-        "sqrt" => v.sqrt(),
-        "ln" => v.ln(),
-        "log2" => v.log2(),
-        "log10" => v.log10(),
-        "sin" => v.sin(),
-        "cos" => v.cos(),
-        "tan" => v.tan(),
-        "asin" => v.asin(),
-        "acos" => v.acos(),
-        "atan" => v.atan(),
-        "sinh" => v.sinh(),
-        "cosh" => v.cosh(),
-        "tanh" => v.tanh(),
-        "asinh" => v.asinh(),
-        "acosh" => v.acosh(),
-        "atanh" => v.atanh(),
-        "rad" => v * std::f64::consts::PI / 180.0,
-        "deg" => v * 180.0 / std::f64::consts::PI,
-        "sgn" if v == 0.0 || v.is_nan() => v,
-        "sgn" => v.signum(),
-        "round" => {
-            let inverse = 1.0 / first.unwrap_or(1.0);
-            (v * inverse + 0.5).floor() / inverse
-        }
-        "clamp" => return clamp(v, first?, args.get(1).copied()?),
-        "clamp_min" => return clamp(v, first?, f64::INFINITY),
-        "clamp_max" => return clamp(v, f64::NEG_INFINITY, first?),
+/// A function of a number and scalar arguments; `None` when it has no value there.
+pub(crate) type FloatFunction = fn(f64, &[f64]) -> Option<f64>;
+
+/// The function of one number called `name`, if it is one of these.
+pub(crate) fn float_function(name: &str) -> Option<FloatFunction> {
+    let function: FloatFunction = match name {
+        "abs" => |v, _| Some(v.abs()),
+        "ceil" => |v, _| Some(v.ceil()),
+        "floor" => |v, _| Some(v.floor()),
+        "exp" => |v, _| Some(v.exp()),
+        "sqrt" => |v, _| Some(v.sqrt()),
+        "ln" => |v, _| Some(v.ln()),
+        "log2" => |v, _| Some(v.log2()),
+        "log10" => |v, _| Some(v.log10()),
+        "sin" => |v, _| Some(v.sin()),
+        "cos" => |v, _| Some(v.cos()),
+        "tan" => |v, _| Some(v.tan()),
+        "asin" => |v, _| Some(v.asin()),
+        "acos" => |v, _| Some(v.acos()),
+        "atan" => |v, _| Some(v.atan()),
+        "sinh" => |v, _| Some(v.sinh()),
+        "cosh" => |v, _| Some(v.cosh()),
+        "tanh" => |v, _| Some(v.tanh()),
+        "asinh" => |v, _| Some(v.asinh()),
+        "acosh" => |v, _| Some(v.acosh()),
+        "atanh" => |v, _| Some(v.atanh()),
+        "rad" => |v, _| Some(v * std::f64::consts::PI / 180.0),
+        "deg" => |v, _| Some(v * 180.0 / std::f64::consts::PI),
+        "sgn" => |v, _| Some(if v == 0.0 || v.is_nan() { v } else { v.signum() }),
+        "round" => |v, args| {
+            let inverse = 1.0 / args.first().copied().unwrap_or(1.0);
+            Some((v * inverse + 0.5).floor() / inverse)
+        },
+        "clamp" => |v, args| clamp(v, *args.first()?, *args.get(1)?),
+        "clamp_min" => |v, args| clamp(v, *args.first()?, f64::INFINITY),
+        "clamp_max" => |v, args| clamp(v, f64::NEG_INFINITY, *args.first()?),
         _ => return None,
-    })
+    };
+    Some(function)
 }
 
 /// The `q`-quantile of `values`, interpolated between neighbours: below 0 −∞, above 1 +∞, NaN for NaN or no values. NaN
