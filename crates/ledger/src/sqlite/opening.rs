@@ -15,6 +15,8 @@ use crate::{LedgerError, Place};
 
 /// How long a statement waits for another program that has the file open, such as the `sqlite3` shell.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What a write-ahead log that grew (an import is one transaction) is cut to once it is folded into the database.
+const LOG_BYTES_KEPT: i64 = 64 << 20;
 /// Most reading connections kept for reuse.
 const MAX_IDLE_READERS: usize = 8;
 /// Different statements a connection keeps prepared.
@@ -79,6 +81,7 @@ pub(super) fn writing(path: &Path, options: &LedgerOptions) -> rusqlite::Result<
     settle_in(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     if let Some(bytes) = options.max_bytes {
         let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);

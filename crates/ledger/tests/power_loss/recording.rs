@@ -10,9 +10,10 @@
 #![allow(unsafe_code, reason = "a VFS is a C interface; see above for what is relied upon")]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::ffi;
 
 /// Something that reached the operating system, or that a test noted in between.
@@ -46,6 +47,9 @@ struct RecordedFile {
     which: Option<Which>,
 }
 
+/// Whether syncs of the log fail, as on a disk that breaks.
+pub static SYNCS_FAIL: AtomicBool = AtomicBool::new(false);
+
 static EVENTS: Mutex<Vec<Event>> = Mutex::new(Vec::new());
 static BELOW: AtomicPtr<ffi::sqlite3_vfs> = AtomicPtr::new(std::ptr::null_mut());
 
@@ -72,8 +76,17 @@ static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
     xUnfetch: None,
 };
 
-/// Makes the recording layer the one that every connection of this process uses from now on. To be called once.
-pub fn install() {
+/// Makes the recording layer the one that every connection of this process uses from now on, and lends the record to one
+/// test at a time.
+pub fn install() -> MutexGuard<'static, ()> {
+    static IN_USE: Mutex<()> = Mutex::new(());
+    static ONCE: Once = Once::new();
+    let guard = IN_USE.lock();
+    ONCE.call_once(register);
+    guard
+}
+
+fn register() {
     // SAFETY: the default layer of SQLite is static and always there; the copy lives for ever as well, because it is
     // leaked, and differs from a layer that works in its size, its name and two functions of the right type.
     unsafe {
@@ -167,6 +180,9 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, len: i64) -> c_int {
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     // SAFETY: an open file, as SQLite promises.
     unsafe {
+        if which(file) == Some(Which::Log) && SYNCS_FAIL.load(Ordering::SeqCst) {
+            return ffi::SQLITE_IOERR_FSYNC;
+        }
         let code = below(file).xSync.unwrap()(inner(file), flags);
         if let Some(which) = which(file).filter(|_| code == ffi::SQLITE_OK) {
             note(Event::Sync(which));

@@ -68,6 +68,17 @@ pub(super) fn many_threads(subject: &mut dyn Subject) {
         for thread in 0..THREADS {
             scope.spawn(move || append_each(ledger, thread * EACH + 1..=(thread + 1) * EACH));
         }
+        // Who reads meanwhile sees a ledger without gaps that only grows.
+        scope.spawn(move || {
+            let mut seen = Vec::new();
+            while (seen.len() as u64) < THREADS * EACH {
+                let after = FactSeq(seen.len() as u64);
+                ledger.wait_beyond(after, Duration::from_secs(60));
+                let more = ledger.read(after, 7, None).unwrap();
+                assert!(more.iter().map(|fact| fact.seq.0).eq(after.0 + 1..=after.0 + more.len() as u64));
+                seen.extend(more);
+            }
+        });
     });
     let facts = ledger.read(FactSeq(0), 1_000, None).unwrap();
     assert_eq!(facts.len() as u64, THREADS * EACH);
