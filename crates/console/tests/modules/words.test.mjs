@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { format, selector, unitOf, who } from "../../web/shell/format.js";
 import { absolute, duration, parseDuration, relative } from "../../web/shell/time.js";
 import { stack } from "../../web/elements/plot.js";
-import { usedOf, signals } from "../../web/overview/signals.js";
+import { beginning, signals, usedOf } from "../../web/overview/signals.js";
 import { indexOfByte, place } from "../../web/explore/promql.js";
 
 test("numbers carry their unit", () => {
@@ -69,7 +69,16 @@ test("what is broken is said, worst first", () => {
   });
   assert.deepEqual(signals(host, null).map(({ tone, title }) => `${tone} ${title}`), ["bad /b is 99% full", "bad IO pressure 51%", "warn / is 90% full"]);
   assert.deepEqual(signals(/** @type {any} */ ({ filesystems: [] }), null), []);
-  const status = /** @type {any} */ ({ collectors: [{ name: "thermal", seconds: 0, error: "denied" }, { name: "cpu", seconds: 0, error: null }], resources: { drift: [{ key: "Flag/x", what: "changed" }] }, ledger: { dead: 1 } });
+  const status = /** @type {any} */ ({ collectors: [{ name: "thermal", durationSeconds: 0, ok: false, error: "denied" }, { name: "cpu", durationSeconds: 0, ok: true }], resources: { drift: [{ key: "Flag/x", what: "changed" }] }, ledger: { dead: 1 } });
   assert.deepEqual(signals(null, status).map(({ title }) => title), ["1 delivery failed for good", "Collector thermal fails", "Flag/x differs from git"]);
   assert.equal(usedOf(/** @type {any} */ ({ sizeBytes: 0, availableBytes: 0 })), undefined);
+});
+
+test("since when is found in what is recorded", () => {
+  const times = [10, 20, 30, 40];
+  const cases = [
+    [[1, 1, 9, 9], { at: 30_000, how: "at" }], [[9, 9, 9, 9], { at: 10_000, how: "before" }], [[null, null, 9, 9], { at: 30_000, how: "watched" }],
+    [[9, 1, 9, 9], { at: 30_000, how: "at" }], [[9, 9, 9, 1], { at: 40_000, how: "at" }], [[null, null, null, null], { at: 40_000, how: "at" }], [[1, 9, 9, null], { at: 20_000, how: "at" }],
+  ];
+  for (const [values, expect] of cases) assert.deepEqual(beginning(times, /** @type {any} */ (values), 5), expect, JSON.stringify(values));
 });

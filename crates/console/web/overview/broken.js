@@ -7,15 +7,18 @@ import { who } from "../shell/format.js";
 import { rangeQuery } from "../shell/prom.js";
 import { subjectPath } from "../shell/router.js";
 import { duration } from "../shell/time.js";
+import { beginning } from "./signals.js";
 
 /** @import { Fact, Host } from "../shell/words.js" */
-/** @import { Signal } from "./signals.js" */
+/** @import { Beginning, Signal } from "./signals.js" */
 
-/** How far back "since when" looks, and how finely. */
-const LOOK_BACK_S = 86_400;
-const STEP_S = 300;
+/** How far back "since when" looks, and how finely: the last hour closely, then the last day. In seconds. */
+const LOOKS = /** @type {const} */ ([{ back: 3600, step: 15 }, { back: 86_400, step: 300 }]);
 /** What changed this long before a signal may have caused it. */
 const BEFORE_MS = 30 * 60_000;
+/** A rate shows a change this much later than it happened, at most. */
+const SLACK_MS = 60_000;
+
 /** Facts that change production. */
 export const changesProduction = (/** @type {Fact} */ fact) => fact.change !== undefined && fact.chapter !== "security";
 
@@ -30,7 +33,7 @@ class Broken extends Element {
     this.facts = [];
     /** @type {Host | null} */
     this.host = null;
-    /** When a signal began, ms, by its query; 0 for longer ago than is looked back. @type {Map<string, number>} */
+    /** When a signal began, by its query; null while that is being found out. @type {Map<string, Beginning | null>} */
     this.since = new Map();
   }
 
@@ -44,38 +47,35 @@ class Broken extends Element {
 
   /** @param {string} query @param {number} above */
   async findStart(query, above) {
-    this.since.set(query, NaN);
-    const end = Math.floor(Date.now() / 1000 / STEP_S) * STEP_S;
+    this.since.set(query, null);
     try {
-      const { times, series } = await rangeQuery(query, { start: end - LOOK_BACK_S, end, step: STEP_S });
-      const values = series[0]?.values ?? [];
-      const known = values.findIndex((value) => value !== null);
-      const below = values.findLastIndex((value) => value !== null && value < above);
-      // Below to the very end: it has only just begun. Never below: it began before what is known.
-      const start = below === values.length - 1 || known < 0 ? end : below < 0 ? 0 : times[below + 1] ?? end;
-      this.since = new Map(this.since).set(query, start * 1000);
+      for (const { back, step } of LOOKS) {
+        const end = Math.floor(Date.now() / 1000 / step) * step;
+        const { times, series } = await rangeQuery(query, { start: end - back, end, step });
+        const found = beginning(times, series[0]?.values ?? [], above);
+        this.since = new Map(this.since).set(query, found);
+        if (found.how !== "before") return;
+      }
     } catch {
       // Without an answer the strip says less; the signal itself stands.
     }
   }
 
-  /** @param {number} start */
+  /** What changed shortly before it began. @param {number} start ms */
   cause(start) {
-    if (!(start > 0)) return nothing;
-    const suspect = this.facts.find((fact) => changesProduction(fact) && Date.parse(fact.time) <= start + STEP_S * 1000 && Date.parse(fact.time) > start - BEFORE_MS);
+    const suspect = this.facts.find((fact) => changesProduction(fact) && Date.parse(fact.time) <= start + SLACK_MS && Date.parse(fact.time) > start - BEFORE_MS);
     if (!suspect) return html`<span class="quiet">nothing changed just before</span>`;
     return html`<span>after <a href="/audit/${suspect.seq}">${suspect.kind.replaceAll("_", " ")}</a> of <a href=${subjectPath(suspect.subject)}>${suspect.subject}</a> by ${who(suspect.actor)}</span>`;
   }
 
   /** @param {Signal} signal */
   line(signal) {
-    const start = signal.query ? this.since.get(signal.query) : undefined;
-    const known = start !== undefined && !Number.isNaN(start);
+    const start = signal.query ? this.since.get(signal.query) : null;
     return html`<li class=${signal.tone}>
       ${icon("warn")}<span class="visually-hidden">${signal.tone === "bad" ? "Broken:" : "Warning:"}</span>
       <a class="title" href=${signal.href ?? `/explore?q=${encodeURIComponent(signal.query ?? "")}`}>${signal.title}</a>
       <span class="second">${signal.detail}</span>
-      ${known ? html`<span class="since">${start === 0 ? "for more than a day" : html`since ${time(start, "both")}`} · ${this.cause(start)}</span>` : nothing}
+      ${start ? html`<span class="since">${start.how === "before" ? "for more than a day" : start.how === "watched" ? html`at least since ${time(start.at, "both")}` : html`since ${time(start.at, "both")} · ${this.cause(start.at)}`}</span>` : nothing}
     </li>`;
   }
 

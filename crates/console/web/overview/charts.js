@@ -77,8 +77,8 @@ export const CHARTS = [
     ],
   },
   {
-    title: "Mainstay itself", unit: "cores",
-    queries: [{ expression: (window) => `rate(process_cpu_seconds_total{job="mainstay"}[${window}])`, label: "CPU", colour: 1 }],
+    title: "Mainstay's own CPU", unit: "fraction",
+    queries: [{ expression: (window) => `rate(process_cpu_seconds_total{job="mainstay"}[${window}])`, label: "of a core", colour: 1 }],
   },
 ];
 
@@ -86,8 +86,7 @@ export const CHARTS = [
 export const exploreQuery = (chart) => chart.queries[0]?.expression("1m") ?? "";
 
 /**
- * Runs a chart's queries over the page's time range. Lines that are zero or absent throughout are left out when
- * there are more than a few.
+ * Runs a chart's queries over the page's time range.
  * @param {Chart} chart
  * @param {Host} host
  * @param {AbortSignal} signal
@@ -107,7 +106,9 @@ export async function draw(chart, host, signal) {
       values: scale === 1 ? series.values : series.values.map((value) => (value === null ? null : value * scale)),
     }));
   });
-  const kept = lines.length > 4 && !chart.stacked ? lines.filter((line) => line.values.some((value) => value !== null && value !== 0 && !Number.isNaN(value))) : lines;
+  // A device that did nothing is left out beside those that did something.
+  const active = lines.filter((line) => line.values.some((value) => value));
+  const kept = active.length > 0 && chart.queries.every((query) => typeof query.label === "function") ? active : lines;
   for (const line of kept) line.values = line.values.map((value) => (value === null || Number.isFinite(value) ? value : null));
   if (chart.stacked && kept.every((line) => MODES.includes(line.label))) kept.sort((a, b) => MODES.indexOf(a.label) - MODES.indexOf(b.label));
   return { times: answers[0]?.times ?? [], lines: kept };

@@ -33,11 +33,11 @@ export function figures(host) {
   const sum = (/** @type {"receiveBytesPerSecond" | "transmitBytesPerSecond"} */ side) => host.networks.filter((net) => net.interface !== "lo").reduce((total, net) => total + (net[side] ?? 0), 0);
   const pressure = host.pressure ?? {};
   return html`<dl class="figures panel">
-    ${figure("CPU", busy, "fraction", html`user ${format(modes.user, "fraction")} · system ${format(modes.system, "fraction")} · wait ${format(modes.iowait, "fraction")}`, "cpu")}
-    ${figure("Load", host.load?.[0], "short", html`${(host.load ?? []).slice(1).map((load) => format(load)).join(" · ")} over 5 · 15 min`, "load")}
+    ${figure("CPU", busy, "fraction", html`user ${format(modes.user, "fraction")} · sys ${format(modes.system, "fraction")}`, "cpu")}
+    ${figure("Load", host.load?.[0], "short", html`${(host.load ?? []).slice(1).map((load) => format(load)).join(" · ")} (5, 15 min)`, "load")}
     ${figure("Memory", memory ? 1 - memory.availableBytes / memory.totalBytes : undefined, "fraction", memory ? html`${format(memory.availableBytes, "bytes")} of ${format(memory.totalBytes, "bytes")} left` : "not readable", "memory")}
-    ${figure("IO pressure", pressure.io?.some, "percent", html`CPU ${format(pressure.cpu?.some, "percent")} · memory ${format(pressure.memory?.some, "percent")}`, "pressure")}
-    ${figure("Busiest disk", busiest?.busyFraction, "fraction", busiest ? html`${busiest.device} · ${format(busiest.readBytesPerSecond, "bytes/s")} in · ${format(busiest.writeBytesPerSecond, "bytes/s")} out` : "no disk")}
+    ${figure("IO pressure", pressure.io?.some, "percent", html`CPU ${format(pressure.cpu?.some, "percent")} · mem ${format(pressure.memory?.some, "percent")}`, "pressure")}
+    ${figure("Busiest disk", busiest?.busyFraction, "fraction", busiest ? html`${busiest.device} · ${format((busiest.readBytesPerSecond ?? 0) + (busiest.writeBytesPerSecond ?? 0), "bytes/s")}` : "no disk")}
     ${figure("Fullest disk", fullest ? usedOf(fullest) : undefined, "fraction", fullest ? html`${fullest.mountpoint} · ${format(fullest.availableBytes, "bytes")} left` : "no file system")}
     ${figure("Network in", sum("receiveBytesPerSecond"), "bytes/s", html`${format(sum("transmitBytesPerSecond"), "bytes/s")} out`)}
   </dl>`;
@@ -78,7 +78,7 @@ export const filesystemTable = (filesystems) => table({
 
 /** Mainstay's own figures. @param {Status} status @param {number | undefined} samplesPerSecond @param {number | undefined} cores */
 export function own(status, samplesPerSecond, cores) {
-  const slowest = [...status.collectors].sort((a, b) => b.seconds - a.seconds)[0];
+  const slowest = [...status.collectors].sort((a, b) => b.durationSeconds - a.durationSeconds)[0];
   return html`<dl class="facts">
     <dt>Version</dt><dd>${status.version}, up ${duration(status.uptimeSeconds * 1000)}</dd>
     <dt>Memory</dt><dd>${format(status.process.residentBytes, "bytes")}</dd>
@@ -86,7 +86,7 @@ export function own(status, samplesPerSecond, cores) {
     <dt>Series</dt><dd>${count(status.store.series)}${samplesPerSecond === undefined ? "" : `, ${format(samplesPerSecond, "per second")} samples`}</dd>
     <dt>Stored</dt><dd>${format(status.store.bytes + status.store.walBytes, "bytes")}, ${format(status.store.samples)} samples${status.store.oldest ? html`, from ${time(status.store.oldest)}` : nothing}</dd>
     <dt>Ledger</dt><dd><a href="/audit">${count(status.ledger.head)} facts</a>, ${format(status.ledger.bytes, "bytes")}</dd>
-    <dt>Collectors</dt><dd>${status.collectors.filter((one) => !one.error).length} of ${status.collectors.length} well${slowest ? html` <span class="quiet">· slowest ${slowest.name}, ${format(slowest.seconds, "seconds")}</span>` : nothing}</dd>
+    <dt>Collectors</dt><dd>${status.collectors.filter((one) => one.ok).length} of ${status.collectors.length} well${slowest ? html` <span class="quiet">· slowest ${slowest.name}, ${format(slowest.durationSeconds, "seconds")}</span>` : nothing}</dd>
     <dt>Data</dt><dd><code>${status.dataDir}</code></dd>
   </dl>`;
 }

@@ -9,7 +9,7 @@ import { address, get } from "../shell/api.js";
 import { who } from "../shell/format.js";
 import { watch } from "../shell/live.js";
 import { instantQuery } from "../shell/prom.js";
-import { bounds, isLive } from "../shell/range.js";
+import { bounds, isLive, setFallback } from "../shell/range.js";
 import { subjectPath } from "../shell/router.js";
 import { changesProduction } from "./broken.js";
 import { CHARTS, draw, exploreQuery } from "./charts.js";
@@ -22,6 +22,8 @@ import { signals } from "./signals.js";
 const STATUS_EVERY_MS = 10_000;
 const FACTS_KEPT = 200;
 const CHANGES_SHOWN = 8;
+/** A store younger than this fills only a corner of a longer range. */
+const YOUNG_MS = 6 * 60_000;
 
 class Overview extends Element {
   static properties = { host: { state: true }, status: { state: true }, facts: { state: true }, drawn: { state: true }, error: { state: true }, own: { state: true } };
@@ -83,7 +85,10 @@ class Overview extends Element {
   async loadStatus() {
     if (document.hidden) return;
     try {
-      this.status = await get("status");
+      const status = /** @type {Status} */ (await get("status"));
+      this.status = status;
+      const oldest = status.store.oldest;
+      setFallback(oldest && Date.now() - Date.parse(oldest) > YOUNG_MS ? "15m" : "5m");
     } catch (error) {
       this.error = error;
     }

@@ -12,6 +12,9 @@ import { format } from "../shell/format.js";
  * @property {string} [query] what measures it, for "since when" and for Explore
  * @property {number} [above] the value of `query` beyond which it counts
  * @property {string} [href] where to act, when not Explore
+ *
+ * @typedef {{ at: number, how: "at" | "before" | "watched" }} Beginning `at` in ms; `before`: earlier than was
+ *   looked; `watched`: ever since there are records
  */
 
 /** Fractions of a file system in use. */
@@ -89,7 +92,7 @@ function ofMemory(host) {
 /** @param {Status} status @returns {Signal[]} */
 function ofMainstay(status) {
   /** @type {Signal[]} */
-  const found = status.collectors.filter((collector) => collector.error).map((collector) => ({
+  const found = status.collectors.filter((collector) => !collector.ok).map((collector) => ({
     tone: /** @type {const} */ ("warn"), title: `Collector ${collector.name} fails`, detail: collector.error ?? "it gave no reason",
     query: `node_scrape_collector_success{collector=${JSON.stringify(collector.name)}}`,
   }));
@@ -115,4 +118,21 @@ function ofMainstay(status) {
 export function signals(host, status) {
   const found = [...(host ? [...ofDisks(host), ...ofPressure(host), ...ofMemory(host)] : []), ...(status ? ofMainstay(status) : [])];
   return found.sort((a, b) => Number(b.tone === "bad") - Number(a.tone === "bad"));
+}
+
+/**
+ * When the values last began to stay at or above a bound.
+ * @param {number[]} times seconds
+ * @param {(number | null)[]} values
+ * @param {number} above
+ * @returns {Beginning}
+ */
+export function beginning(times, values, above) {
+  const last = (times.at(-1) ?? 0) * 1000;
+  const known = values.findIndex((value) => value !== null);
+  const below = values.findLastIndex((value) => value !== null && value < above);
+  // Without a value, or below to the very end, it has only just begun.
+  if (known < 0 || below === values.findLastIndex((value) => value !== null)) return { at: last, how: "at" };
+  if (below >= 0) return { at: (times[below + 1] ?? 0) * 1000, how: "at" };
+  return { at: (times[known] ?? 0) * 1000, how: known <= 1 ? "before" : "watched" };
 }

@@ -5,7 +5,15 @@ import { parseDuration } from "./time.js";
 
 /** @typedef {{ relative: string } | { from: number, to: number }} Range `from` and `to` in ms */
 
-const DEFAULT = "15m";
+/** What is shown when nobody chose; shorter while there is little to show. */
+let fallback = "15m";
+
+/** @param {string} relative */
+export function setFallback(relative) {
+  if (fallback === relative) return;
+  fallback = relative;
+  window.dispatchEvent(new CustomEvent("ms-route"));
+}
 
 export const CHOICES = ["5m", "15m", "1h", "6h", "24h", "7d", "30d"];
 
@@ -15,8 +23,8 @@ export function range() {
   const from = Date.parse(search.get("from") ?? "");
   const to = Date.parse(search.get("to") ?? "");
   if (from < to) return { from, to };
-  const relative = search.get("range") ?? sessionStorage.getItem("mainstay.range") ?? DEFAULT;
-  return { relative: parseDuration(relative) ? relative : DEFAULT };
+  const relative = search.get("range") ?? sessionStorage.getItem("mainstay.range") ?? fallback;
+  return { relative: parseDuration(relative) ? relative : fallback };
 }
 
 /** Whether the range moves with the clock. */

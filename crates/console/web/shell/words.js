@@ -57,7 +57,7 @@
  * @property {string[]} listen
  * @property {{ head: number, bytes: number, dead: number }} ledger
  * @property {{ series: number, samples: number, blocks: number, bytes: number, walBytes: number, oldest?: string, newest?: string, memoryBytes: number }} store
- * @property {{ name: string, seconds: number, error?: string | null }[]} collectors
+ * @property {{ name: string, durationSeconds: number, ok: boolean, error?: string }[]} collectors
  * @property {{ residentBytes: number, cpuSeconds: number, openFiles: number }} process
  * @property {{ dir?: string, drift: { key: string, what: string }[], lastApplied?: string, error?: string }} resources
  */
