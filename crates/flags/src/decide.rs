@@ -108,7 +108,7 @@ impl Draft<'_> {
         check_metadata(FLAG_KIND, &metadata)?;
         let version = current.map_or(0, |flag| flag.version) + 1;
         let Metadata { name, labels, annotations, .. } = metadata;
-        self.touched.flags.insert(name.clone(), checks);
+        touch(&mut self.touched.flags, &name, checks);
         self.record(Fact::FlagDefined(Box::new(FlagDefined { name, version, spec, labels, annotations })));
         Ok(())
     }
@@ -116,7 +116,7 @@ impl Draft<'_> {
     fn delete_flag(&mut self, name: String, version: Option<u64>) -> Result<(), Refusal> {
         let flag = self.flag(&name, version)?;
         let version = flag.version;
-        self.touched.flags.insert(name.clone(), Checks::Strict);
+        touch(&mut self.touched.flags, &name, Checks::Strict);
         self.record(Fact::FlagDeleted(Deleted { name, version }));
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Draft<'_> {
         if spec == flag.spec {
             return Ok(());
         }
-        self.touched.flags.insert(name, Checks::AsFlagd);
+        touch(&mut self.touched.flags, &name, Checks::AsFlagd);
         self.record(Fact::FlagSwitched(fact));
         Ok(())
     }
@@ -195,7 +195,7 @@ impl Draft<'_> {
         }
         let version = current.map_or(0, |set| set.version) + 1;
         let Metadata { name, labels, annotations, .. } = metadata;
-        self.touched.flag_sets.insert(name.clone(), checks);
+        touch(&mut self.touched.flag_sets, &name, checks);
         self.record(Fact::FlagSetDefined(FlagSetDefined { name, version, spec, labels, annotations }));
         Ok(())
     }
@@ -205,7 +205,7 @@ impl Draft<'_> {
         let actual = self.after.flag_set(&name).map(|set| set.version);
         let current = actual.ok_or_else(|| Refusal::NotFound(key.clone()))?;
         expect(&key, version, actual)?;
-        self.touched.flag_sets.insert(name.clone(), Checks::Strict);
+        touch(&mut self.touched.flag_sets, &name, Checks::Strict);
         self.record(Fact::FlagSetDeleted(Deleted { name, version: current }));
         Ok(())
     }
@@ -316,11 +316,14 @@ impl Draft<'_> {
         }
         let Some(before) = self.before.flag_set(name) else { return Ok(()) };
         let remains = |evaluator: &str| after.is_some_and(|set| set.spec.evaluators.contains_key(evaluator));
+        // A flagd file may refer to nothing, but it may not take away what flags outside of it refer to.
+        let lenient = |user: &ResourceKey| {
+            checks == Checks::AsFlagd && self.touched.flags.get(&user.name) == Some(&Checks::AsFlagd)
+        };
         for evaluator in before.spec.evaluators.keys().filter(|evaluator| !remains(evaluator)) {
-            if checks == Checks::Strict {
-                let what = format!("{key} evaluator {evaluator}");
-                refuse_referenced(what, self.after.users_of_evaluator(name, evaluator))?;
-            }
+            let mut users = self.after.users_of_evaluator(name, evaluator);
+            users.retain(|user| !lenient(user));
+            refuse_referenced(format!("{key} evaluator {evaluator}"), users)?;
         }
         // An evaluator that grew may take a rule that uses it over a limit.
         for flag in self.after.flags().filter(|flag| flag.spec.flag_set == name && has_rules(&flag.spec)) {
@@ -361,6 +364,14 @@ fn patch_spec(spec: &mut FlagSpec, patch: FlagPatch, environment: Option<String>
         there.targeting = targeting;
     }
     Ok(())
+}
+
+/// Within a batch the strictest command counts.
+fn touch(touched: &mut BTreeMap<String, Checks>, name: &str, checks: Checks) {
+    let strictest = touched.entry(name.to_owned()).or_insert(checks);
+    if checks == Checks::Strict {
+        *strictest = Checks::Strict;
+    }
 }
 
 fn has_rules(spec: &FlagSpec) -> bool {
