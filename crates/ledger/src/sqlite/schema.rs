@@ -112,7 +112,10 @@ pub(super) fn failure(place: &str, error: &rusqlite::Error) -> LedgerError {
             ErrorCode::SystemIoFailure if inner.extended_code == SHM_SIZE => {
                 LedgerError::Full(place.to_owned())
             }
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => damaged(format!("{place}: {error}")),
+            // The plain SQLITE_ERROR as well: the statements are constant, so it is the tables that are not as expected.
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown => {
+                damaged(format!("{place}: {error}"))
+            }
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
                 LedgerError::Io(format!("{place} is held by another program that has it open: {error}"))
             }
