@@ -36,7 +36,45 @@ const OPEN: &[&str] = &[
 struct Operation {
     method: Method,
     path: String,
+    query: String,
+    body: Option<Value>,
     needs: String,
+}
+
+/// Values of parameters under which a call gets as far as the question who may. Any other gets a name that nobody has.
+const PARAMETERS: [(&str, &str); 7] = [
+    ("kind", "Flag"),
+    ("seq", "1"),
+    ("query", "1"),
+    ("start", "0"),
+    ("end", "1"),
+    ("step", "1"),
+    ("match[]", "up"),
+];
+
+/// The smallest value that fits a JSON Schema of the description.
+fn sample(schema: &Value, description: &Value) -> Value {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return sample(description.pointer(reference.trim_start_matches('#')).unwrap(), description);
+    }
+    if let Some(first) = ["anyOf", "oneOf", "enum"].iter().find_map(|word| schema[word].get(0)) {
+        return if schema["enum"].is_array() { first.clone() } else { sample(first, description) };
+    }
+    let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
+    match kind {
+        Some("object") => {
+            let required = schema["required"].as_array().cloned().unwrap_or_default();
+            let field = |name: &Value| {
+                let name = name.as_str().unwrap();
+                (name.to_owned(), sample(&schema["properties"][name], description))
+            };
+            Value::Object(required.iter().map(field).collect())
+        }
+        Some("array") => json!([]),
+        Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or(json!(1)),
+        Some("boolean") => json!(false),
+        _ => json!("nobody"),
+    }
 }
 
 fn operations(description: &Value) -> Vec<Operation> {
@@ -46,7 +84,20 @@ fn operations(description: &Value) -> Vec<Operation> {
             let needs = operation["x-mainstay-role"].as_str();
             let needs = needs.unwrap_or_else(|| panic!("{method} {path} says nothing of who may"));
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            operations.push(Operation { method, path: path.clone(), needs: needs.to_owned() });
+            let known = |parameter: &Value| {
+                let name = parameter["name"].as_str()?;
+                let (_, value) = PARAMETERS.iter().find(|(known, _)| *known == name)?;
+                (parameter["in"] == "query").then(|| format!("{name}={value}"))
+            };
+            let query = operation["parameters"].as_array().into_iter().flatten().filter_map(known);
+            let schema = operation["requestBody"].pointer("/content/application~1json/schema");
+            operations.push(Operation {
+                method,
+                path: path.clone(),
+                query: query.collect::<Vec<_>>().join("&"),
+                body: schema.map(|schema| sample(schema, description)),
+                needs: needs.to_owned(),
+            });
         }
     }
     operations
@@ -71,12 +122,20 @@ impl Operation {
         format!("{} {}", self.method, self.path)
     }
 
-    /// Asks with names that do not exist and an empty body, and does not read the answer: it may be endless.
+    /// Asks with names that nobody has, and does not read the answer: it may be endless.
     async fn ask(&self, http: &Http) -> u16 {
-        let path = self.path.split('/').map(|part| if part.starts_with('{') { "nobody" } else { part });
-        let mut request = http.request(self.method.clone(), &path.collect::<Vec<_>>().join("/"));
-        if self.method == Method::POST {
-            request = request.json(&json!({}));
+        let part = |part: &str| match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+            None => part.to_owned(),
+            Some(name) => PARAMETERS
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map_or("nobody", |(_, value)| value)
+                .to_owned(),
+        };
+        let path = self.path.split('/').map(part).collect::<Vec<_>>().join("/");
+        let mut request = http.request(self.method.clone(), &format!("{path}?{}", self.query));
+        if let Some(body) = &self.body {
+            request = request.json(body);
         }
         request.send().await.unwrap().status().as_u16()
     }
@@ -124,7 +183,7 @@ async fn tokens_end_with_their_revocation_and_are_never_shown_again() {
     let server = Mainstay::start(&[]);
     let admin = server.http_as("admin").await;
     let made = admin
-        .post("/api/mainstay/v1/tokens", &json!({"name": "short", "role": "viewer", "ttl": "1h"}))
+        .post("/api/mainstay/v1/tokens", &json!({"name": "short", "role": "viewer", "ttl": "10m"}))
         .await
         .ok();
     let token = made["token"].as_str().unwrap();
@@ -183,7 +242,7 @@ async fn pages_carry_their_security_headers_and_send_strangers_to_sign_in() {
     let page = server.http().get("/sign-in").await;
     let policy = page.header("content-security-policy").to_owned();
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    let expect = BTreeMap::from([("x-content-type-options", "nosniff"), ("referrer-policy", "same-origin")]);
+    let expect = BTreeMap::from([("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")]);
     for (name, value) in expect {
         assert_eq!(page.header(name), value, "{name}");
     }

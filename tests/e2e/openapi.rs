@@ -50,7 +50,12 @@ async fn the_description_is_served_and_complete() {
     let server = Mainstay::start(&[]);
     let description = server.http().get("/openapi.json").await.ok();
     assert_eq!(description["openapi"], "3.1.0");
-    for path in ["/api/v1/query", "/ofrep/v1/evaluate/flags/{key}", "/api/mainstay/v1/resources/apply"] {
-        assert!(description["paths"][path]["post"].is_object(), "{path} is not described");
+    let expect = [
+        ("/api/v1/query", "get"),
+        ("/ofrep/v1/evaluate/flags/{key}", "post"),
+        ("/api/mainstay/v1/resources/apply", "post"),
+    ];
+    for (path, method) in expect {
+        assert!(description["paths"][path][method].is_object(), "{method} {path} is not described");
     }
 }

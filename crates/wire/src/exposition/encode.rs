@@ -8,7 +8,7 @@ use metrics::sample::{Family, FamilySample, MetricType};
 use super::{Format, kinds};
 
 /// The exposition of `families`, in their order. Formats that lack a type get the nearest one: in text, an info or a
-/// state set is a gauge, and creation times are gauges of their own after their family; in OpenMetrics, a counter that
+/// state set is a gauge, a gauge histogram is a histogram, and creation times are gauges of their own after their family; in OpenMetrics, a counter that
 /// is not called `…_total` is of unknown type. Exemplars and units are written in OpenMetrics only. Families without
 /// samples are left out.
 pub fn encode(families: &[Family], format: Format) -> String {

@@ -16,22 +16,23 @@ pub(super) fn word(kind: MetricType, format: Format) -> &'static str {
         (MetricType::GaugeHistogram, Format::OpenMetrics) => "gaugehistogram",
         (MetricType::Info, Format::OpenMetrics) => "info",
         (MetricType::StateSet, Format::OpenMetrics) => "stateset",
-        // The text format has no word for these; they are gauges, and a gauge histogram's buckets too.
-        (MetricType::GaugeHistogram | MetricType::Info | MetricType::StateSet, Format::Text) => "gauge",
+        // The text format has no word for these. Buckets keep their sense as a histogram's.
+        (MetricType::GaugeHistogram, Format::Text) => "histogram",
+        (MetricType::Info | MetricType::StateSet, Format::Text) => "gauge",
     }
 }
 
-/// The type a word names; both formats' words are taken in both, as Prometheus does.
-pub(super) fn of_word(word: &str) -> Option<MetricType> {
-    Some(match word {
-        "counter" => MetricType::Counter,
-        "gauge" => MetricType::Gauge,
-        "histogram" => MetricType::Histogram,
-        "gaugehistogram" => MetricType::GaugeHistogram,
-        "summary" => MetricType::Summary,
-        "info" => MetricType::Info,
-        "stateset" => MetricType::StateSet,
-        "unknown" | "untyped" => MetricType::Unknown,
+/// The type a word names; each format has its own words, as Prometheus holds them apart.
+pub(super) fn of_word(word: &str, format: Format) -> Option<MetricType> {
+    Some(match (word, format) {
+        ("counter", _) => MetricType::Counter,
+        ("gauge", _) => MetricType::Gauge,
+        ("histogram", _) => MetricType::Histogram,
+        ("summary", _) => MetricType::Summary,
+        ("untyped", Format::Text) | ("unknown", Format::OpenMetrics) => MetricType::Unknown,
+        ("gaugehistogram", Format::OpenMetrics) => MetricType::GaugeHistogram,
+        ("info", Format::OpenMetrics) => MetricType::Info,
+        ("stateset", Format::OpenMetrics) => MetricType::StateSet,
         _ => return None,
     })
 }

@@ -151,6 +151,7 @@ impl Reader<'_> {
         let at = match self.index.get(name) {
             Some(at) => *at,
             None => {
+                self.unclaimed(name, place)?;
                 self.families.push(Draft::new(name));
                 self.index.insert(name.to_owned(), self.families.len() - 1);
                 self.families.len() - 1
@@ -170,6 +171,22 @@ impl Reader<'_> {
         }
         self.open = Some(at);
         Ok(at)
+    }
+
+    /// A name that already stands among another family's samples (`h_sum` of the histogram `h`) cannot be a family.
+    fn unclaimed(&self, name: &str, place: usize) -> Result<(), Wrong> {
+        let owner = self.family_of(name).and_then(|at| self.families.get(at));
+        let stands = |draft: &&Draft| {
+            draft.family.samples.iter().any(|sample| sample.labels.metric_name() == Some(name))
+        };
+        match owner.filter(stands) {
+            Some(draft) => Err(Wrong {
+                at: place,
+                message: format!("`{name}` already stands as a sample of `{}`", draft.written),
+                hint: Some("write metadata before the samples"),
+            }),
+            None => Ok(()),
+        }
     }
 
     fn help(&mut self, cursor: &mut Cursor<'_>, at: usize) -> Result<(), Wrong> {
@@ -205,10 +222,14 @@ impl Reader<'_> {
         let word = cursor.word();
         cursor.blanks();
         cursor.end()?;
-        let Some(kind) = kinds::of_word(word) else {
+        let Some(kind) = kinds::of_word(word, self.format) else {
             let message = format!("`{}` is not a metric type", clip(word));
-            let hint = "the types are counter, gauge, histogram, summary, untyped; in OpenMetrics also gaugehistogram, \
-                        info, stateset, unknown";
+            let hint = match self.format {
+                Format::Text => "the types are counter, gauge, histogram, summary, untyped",
+                Format::OpenMetrics => {
+                    "the types are counter, gauge, histogram, gaugehistogram, summary, info, stateset, unknown"
+                }
+            };
             return Err(Wrong { at: place, message, hint: Some(hint) });
         };
         let Some(draft) = self.families.get_mut(at) else { return Ok(()) };
@@ -221,7 +242,8 @@ impl Reader<'_> {
             });
         }
         let fits = |sample: &FamilySample| {
-            kinds::belongs(sample.labels.metric_name().unwrap_or_default(), &draft.written, kind)
+            let name = sample.labels.metric_name().unwrap_or_default();
+            kinds::belongs(name, &draft.written, kind) || (!strict && name == draft.written)
         };
         if !draft.family.samples.iter().all(fits) {
             let message = format!("`{}` is said to be a {word} after samples that are not", draft.written);
@@ -375,16 +397,18 @@ impl Reader<'_> {
 
     /// Puts a sample into the family it belongs to.
     fn add(&mut self, name: &str, sample: FamilySample, place: usize) -> Result<(), Wrong> {
-        let at = self.family_of(name);
-        let fresh = at.is_none();
-        if fresh && self.format == Format::OpenMetrics && self.index.contains_key(name) {
-            let message = format!("a sample called `{name}` does not fit the type of the family `{name}`");
-            return Err(Wrong {
-                at: place,
-                message,
-                hint: Some("a histogram's samples end in `_bucket`, `_sum`, `_count`"),
-            });
+        let mut at = self.family_of(name);
+        if let (None, Some(own)) = (at, self.index.get(name)) {
+            if self.format == Format::OpenMetrics {
+                let message =
+                    format!("a sample called `{name}` does not fit the type of the family `{name}`");
+                let hint = "a histogram's samples end in `_bucket`, `_sum`, `_count`";
+                return Err(Wrong { at: place, message, hint: Some(hint) });
+            }
+            // Prometheus takes a sample whatever its family is said to be.
+            at = Some(*own);
         }
+        let fresh = at.is_none();
         let at = at.unwrap_or_else(|| {
             self.families.push(Draft::new(name));
             self.index.insert(name.to_owned(), self.families.len() - 1);

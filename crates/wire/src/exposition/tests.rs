@@ -43,7 +43,7 @@ fn the_text_format_is_read() {
         ),
         (
             "# TYPE rpc summary\nrpc{quantile=\"0.5\"} 4\nrpc_sum 1.7e7\nrpc_count 2693\n# TYPE h histogram\nh_bucket{le=\"+Inf\"} +Inf\nh_sum NaN\nh_count 1\nh 3\n",
-            "rpc Summary \"\" : rpc{quantile=\"0.5\"} 4; rpc_sum 17000000; rpc_count 2693\nh Histogram \"\" : h_bucket{le=\"+Inf\"} inf; h_sum NaN; h_count 1\nh Unknown \"\" : h 3",
+            "rpc Summary \"\" : rpc{quantile=\"0.5\"} 4; rpc_sum 17000000; rpc_count 2693\nh Histogram \"\" : h_bucket{le=\"+Inf\"} inf; h_sum NaN; h_count 1; h 3",
         ),
         ("m { a = \"q\\\"\\\\\\n\" , }\t-1\n", "m Unknown \"\" : m{a=\"q\\\"\\\\\\n\"} -1"),
         (
@@ -78,7 +78,11 @@ fn the_text_format_is_read() {
         ("# TYPE m gouge\n", "1:10 `gouge` is not a metric type"),
         ("# TYPE m gauge\nm 1\n# TYPE m gauge\nm{a=\"1\"} 2\n", "m Gauge \"\" : m 1; m{a=\"1\"} 2"),
         ("# TYPE m gauge\n# TYPE m counter\n", "2:10 a second TYPE for `m`"),
-        ("m 1\n# TYPE m histogram\n", "2:10 `m` is said to be a histogram after samples that are not"),
+        ("m 1\n# TYPE m histogram\n", "m Histogram \"\" : m 1"),
+        (
+            "# TYPE h histogram\nh_created 1\n# TYPE h_created counter\n",
+            "3:8 `h_created` already stands as a sample of `h`",
+        ),
     ] {
         assert_eq!(read(text, Format::Text), expected, "{text}");
     }
@@ -332,6 +336,17 @@ proptest! {
     #[test]
     fn any_text_is_survived(
         lines in prop::collection::vec("(# (TYPE|HELP|UNIT|EOF) )?(a|a_total|a_sum|a_created|\\{)?([-a{}=\",# 1.\\\\é\r\t]{0,12}| (counter|histogram|info|1))", 0..6),
+    ) {
+        fuzz_one(lines.join("\n").as_bytes());
+        fuzz_one(format!("{}\n# EOF\n", lines.join("\n")).as_bytes());
+    }
+
+    #[test]
+    fn families_in_any_order_are_survived(
+        lines in prop::collection::vec(
+            "# TYPE (a|a_total|a_sum|a_created|a_info|a_gcount|a_s) (counter|histogram|gauge|summary|info|gaugehistogram|stateset|unknown)|(a|a_total|a_sum|a_created|a_info|a_gcount|a_bucket|a_s)(\\{x=\"[12]\"\\})? [12]( [34])?( # \\{\\} 1)?|# UNIT (a|a_s) s|# HELP (a|a_sum) x",
+            0..8,
+        ),
     ) {
         fuzz_one(lines.join("\n").as_bytes());
         fuzz_one(format!("{}\n# EOF\n", lines.join("\n")).as_bytes());
