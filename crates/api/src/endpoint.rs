@@ -62,6 +62,26 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path, with its parameters in axum's notation.
+    pub fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// Who may call it.
+    pub fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    /// True for a page of the console: who is not signed in is led to the sign-in page instead of refused.
+    pub fn is_page(&self) -> bool {
+        console::PAGES.contains(&self.path)
+    }
+
     /// A GET route; `id` is the operation's name in the OpenAPI description.
     pub(crate) fn get(path: &'static str, id: &'static str, needs: Needs, handler: MethodRouter<Shared>) -> Self {
         Self::new(Method::GET, path, id, needs, handler)

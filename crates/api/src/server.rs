@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +12,8 @@ use operations::Operations;
 use tokio::sync::watch;
 
 use crate::answer::{Answer, Refused};
+use crate::caller::Caller;
+use crate::endpoint::Needs;
 use crate::status::About;
 
 /// What a server needs.
@@ -54,7 +56,12 @@ pub fn router(options: ServerOptions) -> Router {
     }));
     let mut router: Router<Shared> = Router::new();
     for endpoint in crate::endpoints() {
-        router = router.route(endpoint.path, endpoint.handler);
+        let known = endpoint.is_page() || endpoint.needs == Needs::Public;
+        let handler = match endpoint.needs {
+            _ if known => endpoint.handler,
+            needs => endpoint.handler.layer(middleware::from_fn_with_state(needs, someone)),
+        };
+        router = router.route(endpoint.path, handler);
     }
     let router = router
         .fallback(crate::pages::not_found)
@@ -64,6 +71,18 @@ pub fn router(options: ServerOptions) -> Router {
         .layer(middleware::from_fn_with_state(shared.clone(), count))
         .with_state(shared);
     guard.protect(router)
+}
+
+/// Turns nobody away before anything of the request is looked at: what is wrong with it is not a stranger's business.
+/// What a known caller may do is decided in `operations`.
+async fn someone(State(needs): State<Needs>, caller: Caller, request: Request, next: Next) -> Response {
+    let expected = matches!(needs, Needs::LocalOr(_)) && caller.local;
+    if caller.is_anonymous() && !expected {
+        let path = request.uri().path();
+        let message = format!("to ask {path} you must sign in, or send a token");
+        return Refused(Fault::unauthenticated(message)).into_response();
+    }
+    next.run(request).await
 }
 
 /// Moves a blocking operation off the runtime's threads.
@@ -88,7 +107,7 @@ async fn method_not_allowed(request: Request) -> Response {
 
 /// Counts requests by route and status, and their time.
 async fn count(
-    axum::extract::State(shared): axum::extract::State<Shared>,
+    State(shared): State<Shared>,
     request: Request,
     next: Next,
 ) -> Response {

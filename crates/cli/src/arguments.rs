@@ -9,7 +9,7 @@ use crate::ServeArgs;
 
 /// Mainstay runs production from one binary.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "mainstay", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "mainstay", version, max_term_width = 100)]
 pub struct Cli {
     /// What every command takes.
     #[command(flatten)]

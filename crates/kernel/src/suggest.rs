@@ -12,7 +12,7 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
         .into_iter()
         .map(|c| (strsim::damerau_levenshtein(&lower, &c.to_lowercase()), c))
         .filter(|(distance, c)| *distance <= allowed && *distance < c.chars().count())
-        .min_by_key(|(distance, c)| (*distance, *c))
+        .min_by_key(|(distance, c)| (*distance, !c.to_lowercase().starts_with(&lower), *c))
         .map(|(_, c)| c)
 }
 
@@ -29,6 +29,8 @@ mod tests {
             ("Targeting", Some("targeting")),
             ("tragetting", Some("targeting")),
             ("colour", None),
+            // Of two as near, the one that only needs more letters.
+            ("targetin", Some("targeting")),
         ] {
             assert_eq!(did_you_mean(word, fields), expected, "{word}");
         }

@@ -136,6 +136,9 @@ impl Operations {
     }
 
     fn change_flag(&self, asked: &Asked, name: &str, command: Command) -> Result<FlagChanged, Fault> {
+        if asked.reason.trim().is_empty() {
+            return Err(Fault::invalid("say why: every change of a flag has a reason, give it as `reason`"));
+        }
         let _deciding = self.deciding.lock();
         let facts = decide_flags(&self.flags.read().state, command, self.now())?;
         let change = (!facts.is_empty()).then(|| self.new_change());

@@ -257,9 +257,9 @@ impl Operations {
         version: Option<u64>,
         dry_run: bool,
     ) -> Result<Option<ChangeId>, Fault> {
-        let key = Kind::named(kind)?.key(name);
         let verb = if dry_run { Verb::Read } else { Verb::Write };
-        self.authorise(asked, &Action::new(verb, Noun::Resources).on(key.to_string()))?;
+        self.authorise(asked, &Action::new(verb, Noun::Resources).on(format!("{kind}/{name}")))?;
+        let key = Kind::named(kind)?.key(name);
         let _deciding = self.deciding.lock();
         let facts = {
             let flags = self.flags.read();
