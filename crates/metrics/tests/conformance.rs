@@ -70,3 +70,27 @@ fn the_public_suite_passes_as_far_as_recorded() {
     println!("{passed} of {total} evals passed");
     assert!(lost.is_empty(), "{lost:#?}");
 }
+
+/// The project's own scripts pass in full, with names dropped late and at once.
+#[test]
+fn our_own_scripts_pass() {
+    let mut failed = Vec::new();
+    for (name, script) in [
+        ("at_and_offset", include_str!("cases/at_and_offset.txt")),
+        ("subqueries", include_str!("cases/subqueries.txt")),
+        ("names", include_str!("cases/names.txt")),
+        ("selectors", include_str!("cases/selectors.txt")),
+    ] {
+        let report = run(script, &mut Table::new(), &suite_options());
+        print(name, &report);
+        assert!(report.passed > 0, "{name} ran");
+        failed.extend(
+            report
+                .failed
+                .into_iter()
+                .chain(report.skipped)
+                .map(|f| format!("{name}:{} {}: {}", f.line, f.text, f.reason)),
+        );
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}

@@ -276,12 +276,12 @@ fn layout(out: &mut String, expr: &Expr, level: usize) {
     }
     match &expr.kind {
         ExprKind::Binary(binary) => {
-            layout(out, &binary.left, level);
+            layout(out, &binary.left, level + 1);
             out.push('\n');
             indent(out, level);
             out.push_str(&operator_text(binary));
             out.push('\n');
-            layout(out, &binary.right, level);
+            layout(out, &binary.right, level + 1);
         }
         ExprKind::Aggregate(aggregate) => {
             let parts: Vec<_> = aggregate.parameter.iter().chain([&aggregate.expr]).collect();

@@ -179,6 +179,7 @@ impl Evaluator<'_> {
             if row.is_empty() {
                 continue;
             }
+            self.hold(row.weight())?;
             if matches!(name, "rate" | "increase") && row.cells.iter().any(|c| c.float().is_some()) {
                 self.note_counter(&row, span);
             }

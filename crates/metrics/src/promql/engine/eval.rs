@@ -99,6 +99,8 @@ impl<'a> Evaluator<'a> {
     pub(super) fn eval(&mut self, expr: &Expr, grid: &Grid) -> Result<Out, QueryError> {
         self.check_cancelled()?;
         let held = self.held;
+        // The least any result takes; asked for before it is made.
+        self.hold(grid.count as u64)?;
         let out = if grid.count > 1 && step_invariant(expr) {
             let once = self.eval_node(expr, &Grid::instant(grid.start))?;
             repeat(once, grid.count)
@@ -197,6 +199,9 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Adds `samples` to what is held.
+    ///
+    /// # Errors
+    /// More is held than allowed.
     pub(super) fn hold(&mut self, samples: u64) -> Result<(), QueryError> {
         self.held = self.held.saturating_add(samples);
         self.stats.peak_samples = self.stats.peak_samples.max(self.held);

@@ -129,15 +129,6 @@ impl Cell {
     pub fn of(histogram: Histogram) -> Self {
         Self::Histogram(Arc::new(histogram))
     }
-
-    /// How many samples of 16 bytes it takes.
-    pub fn weight(&self) -> u64 {
-        match self {
-            Self::Empty => 0,
-            Self::Float(_) => 1,
-            Self::Histogram(h) => histogram_weight(h),
-        }
-    }
 }
 
 // === impl Row ===
@@ -151,6 +142,13 @@ impl Row {
     pub fn is_empty(&self) -> bool {
         self.cells.iter().all(Cell::is_empty)
     }
+
+    /// How many samples of 16 bytes it takes: one per step, whether it has a value there or not, and histograms as they are.
+    pub fn weight(&self) -> u64 {
+        let histograms: u64 =
+            self.cells.iter().filter_map(Cell::histogram).map(|h| histogram_weight(h)).sum();
+        self.cells.len() as u64 + histograms
+    }
 }
 
 // === impl Out ===
@@ -159,7 +157,7 @@ impl Out {
     pub fn weight(&self) -> u64 {
         match self {
             Self::Scalar(values) => values.len() as u64,
-            Self::Vector(rows) => rows.iter().flat_map(|r| &r.cells).map(Cell::weight).sum(),
+            Self::Vector(rows) => rows.iter().map(Row::weight).sum(),
             Self::Text(_) => 0,
         }
     }

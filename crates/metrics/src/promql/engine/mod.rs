@@ -201,7 +201,7 @@ impl Query {
                     .to_owned(),
             ));
         }
-        let count = end.abs_diff(start) / step.unsigned_abs() + 1;
+        let count = (end.abs_diff(start) / step.unsigned_abs()).saturating_add(1);
         if count > options.max_steps {
             return Err(refuse(format!(
                 "exceeded maximum resolution of {} points per timeseries. Try decreasing the query resolution (?step=XX)",

@@ -67,6 +67,7 @@ impl Evaluator<'_> {
             };
             let row = Row { labels: series.labels, drop_name: false, cells };
             if !row.is_empty() {
+                self.hold(row.weight())?;
                 rows.push(row);
             }
         }
@@ -183,7 +184,7 @@ impl Evaluator<'_> {
         if start > high {
             return Ok(windows);
         }
-        let count = high.abs_diff(start) / step.unsigned_abs() + 1;
+        let count = (high.abs_diff(start) / step.unsigned_abs()).saturating_add(1);
         if count > self.options.max_samples {
             return Err(QueryError::limit(
                 "query processing would load too many samples into memory in query execution",

@@ -91,6 +91,6 @@ mod tests {
     fn numbers_in_text_sort_by_size() {
         let mut words = ["h10", "h9", "h1", "h01", "g", "", "h1a"];
         words.sort_by(|a, b| natural(a, b));
-        assert_eq!(words, ["", "g", "h1", "h01", "h1a", "h9", "h10"].map(|w| w));
+        assert_eq!(words, ["", "g", "h1", "h1a", "h01", "h9", "h10"]);
     }
 }

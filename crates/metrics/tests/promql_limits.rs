@@ -1,0 +1,85 @@
+//! Limits, cancellation and statistics of queries.
+
+#![allow(clippy::unwrap_used, reason = "fixed input")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use kernel::Labels;
+use metrics::promql::{ErrorKind, Options, Query};
+use metrics::sample::Sample;
+use metrics::source::{Selection, Series, SeriesSource, SourceError};
+
+/// Ten series of 100 samples, one a second, whatever is asked for.
+struct Ten;
+
+impl SeriesSource for Ten {
+    fn select(&self, selection: &Selection<'_>) -> Result<Vec<Series>, SourceError> {
+        if selection.max_samples < 1000 {
+            return Err(SourceError::TooManySamples { limit: selection.max_samples });
+        }
+        Ok((0..10)
+            .map(|i| {
+                let labels = Labels::new([("__name__", "m".to_owned()), ("i", i.to_string())]).unwrap();
+                Series::new(labels, (0..100).map(|s| Sample { t: s * 1000, v: 1.0 }).collect())
+            })
+            .collect())
+    }
+}
+
+fn never() -> bool {
+    false
+}
+
+fn run(text: &str, steps: i64, options: &Options) -> Result<metrics::promql::Answer, ErrorKind> {
+    let query = Query::parse(text, options).unwrap();
+    query.range(&Ten, 0, (steps - 1) * 1000, 1000, options, &never).map_err(|e| e.kind)
+}
+
+#[test]
+fn a_query_that_holds_too_much_is_ended_before_it_does() {
+    let options = Options { max_samples: 2300, ..Options::default() };
+    assert!(run("sum(m)", 100, &options).is_ok());
+    for (text, steps) in [
+        ("m", 500),
+        ("m + m", 100),
+        ("sum_over_time(vector(1)[1h:1s])", 10),
+        ("max_over_time(m[100y:1s])", 1),
+        ("m or (m offset 1s) or (m offset 2s)", 100),
+    ] {
+        assert_eq!(run(text, steps, &options).map(|_| ()), Err(ErrorKind::Limit), "{text}");
+    }
+    let starved = Options { max_samples: 900, ..Options::default() };
+    assert_eq!(run("m", 1, &starved).map(|_| ()), Err(ErrorKind::Limit), "the source itself refuses");
+}
+
+#[test]
+fn steps_times_and_types_are_checked() {
+    let options = Options { max_steps: 10, ..Options::default() };
+    assert!(run("m", 10, &options).is_ok());
+    assert_eq!(run("m", 11, &options).map(|_| ()), Err(ErrorKind::BadData));
+    let query = Query::parse("m", &options).unwrap();
+    for (start, end, step) in [(10, 0, 1), (0, 10, 0), (0, 10, -5), (i64::MIN, i64::MAX, 1)] {
+        let error = query.range(&Ten, start, end, step, &options, &never).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::BadData, "{start} {end} {step}");
+    }
+    let window = Query::parse("m[1m]", &options).unwrap();
+    let error = window.range(&Ten, 0, 10, 1, &options, &never).unwrap_err();
+    assert!(error.message.contains("invalid expression type \"range vector\""), "{error}");
+}
+
+#[test]
+fn a_cancelled_query_ends_soon() {
+    let query = Query::parse("sum(rate(m[1m])) + count(m)", &Options::default()).unwrap();
+    let asked = AtomicU32::new(0);
+    let give_up = || asked.fetch_add(1, Ordering::Relaxed) >= 5;
+    let error = query.range(&Ten, 0, 60_000, 1000, &Options::default(), &give_up).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Cancelled);
+    assert_eq!(asked.load(Ordering::Relaxed), 6, "nothing was done after the answer was yes");
+}
+
+#[test]
+fn what_a_query_cost_is_told() {
+    let stats = run("sum(m)", 50, &Options::default()).unwrap().stats;
+    assert_eq!((stats.series, stats.total_samples, stats.steps), (10, 1000, 50));
+    assert!(stats.peak_samples >= 1500, "{stats:?}");
+}
