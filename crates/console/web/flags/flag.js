@@ -92,7 +92,7 @@ class FlagPage extends Element {
   counts() {
     const counts = Object.entries(this.flag?.counts ?? {}).sort((a, b) => b[1] - a[1]);
     const total = counts.reduce((sum, [, number]) => sum + number, 0);
-    if (total === 0) return html`<p class="quiet">Not evaluated since the start. An application asks with any OpenFeature SDK and the OFREP provider, pointed at <code>${location.origin}</code>.</p>`;
+    if (total === 0) return html`<p class="quiet">Not evaluated since Mainstay started. An application asks with any OpenFeature SDK and the OFREP provider, pointed at <code>${location.origin}</code>.</p>`;
     return html`<table aria-label="Evaluations by variant"><tbody>${counts.map(([variant, number]) => html`<tr><td>${variant || html`<span class="quiet">caller's default</span>`}</td>
       <td><span class="meter"><i .style=${`width:${(number / total) * 100}%`}></i></span></td><td class="number">${format(number / total, "fraction")}</td><td class="number">${count(number)}</td></tr>`)}</tbody></table>`;
   }

@@ -142,7 +142,7 @@ class Overview extends Element {
 
   changes() {
     const changes = this.facts.filter(changesProduction).slice(0, CHANGES_SHOWN);
-    if (changes.length === 0) return empty("Nothing has been changed yet", "Changes of flags and other resources appear here, and as marks in every chart.", "mainstay flag set new-checkout --default-variant on --reason 'first try'");
+    if (changes.length === 0) return empty("Nothing has been changed yet", "Changes of flags and other resources appear here, and as marks in every chart.", "mainstay flag set new-checkout --default on --reason 'first try'");
     return html`<ol class="changes">${changes.map((fact) => html`<li>
       <span class="when">${time(fact.time)}</span>
       <div><a href=${subjectPath(fact.subject)}>${fact.subject.replace(/^Flag\//, "")}</a> <a class="quiet" href="/audit/${fact.seq}">${fact.kind.replace(/^flag_/, "").replaceAll("_", " ")}</a> <span class="second">by ${who(fact.actor)}</span>
