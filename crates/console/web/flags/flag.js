@@ -35,6 +35,8 @@ class FlagPage extends Element {
     this.drawn = null;
     /** @type {Fact[]} */
     this.facts = [];
+    /** The environment that was asked about. */
+    this.shownIn = "";
     /** @type {number | undefined} */
     this.timer = undefined;
   }
@@ -50,6 +52,7 @@ class FlagPage extends Element {
     void this.draw();
     this.hear("ms-route", () => {
       this.requestUpdate();
+      if ((query().get("environment") ?? "") !== this.shownIn) void this.load();
       void this.draw();
     });
     this.until(watch(address("facts/watch", { subject: `Flag/${this.key}` }), { fact: () => void this.load() }));
@@ -58,7 +61,8 @@ class FlagPage extends Element {
 
   async load() {
     try {
-      this.flag = await get(`flags/${encodeURIComponent(this.key)}`);
+      this.shownIn = query().get("environment") ?? "";
+      this.flag = await get(`flags/${encodeURIComponent(this.key)}`, { environment: this.shownIn });
       this.facts = (await get("facts", { subject: `Flag/${this.key}`, limit: 100 })).items;
       this.error = null;
     } catch (error) {
