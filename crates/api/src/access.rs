@@ -194,18 +194,28 @@ fn user_endpoints() -> Vec<Endpoint> {
             .about("access", "Removes a user with their sessions, tokens and links.")
             .query_text("reason", "Why.")
             .gives_nothing(204, "Removed."),
-        user(Endpoint::post("/api/mainstay/v1/users/{name}/password", "setPassword", admin, post(set_password)))
-            .about("access", "Sets a password; anyone may set their own.")
-            .takes::<PasswordBody>()
-            .gives_nothing(204, "Set."),
+        user(Endpoint::post(
+            "/api/mainstay/v1/users/{name}/password",
+            "setPassword",
+            admin,
+            post(set_password),
+        ))
+        .about("access", "Sets a password; anyone may set their own.")
+        .takes::<PasswordBody>()
+        .gives_nothing(204, "Set."),
         user(Endpoint::post("/api/mainstay/v1/users/{name}/role", "setRole", admin, post(set_role)))
             .about("access", "Gives a user another role.")
             .takes::<RoleBody>()
             .gives::<UserBody>(200, "The user."),
-        user(Endpoint::post("/api/mainstay/v1/users/{name}/disable", "disableUser", admin, post(disable_user)))
-            .about("access", "Lets a user sign in no more; their tokens rest too.")
-            .takes::<ReasonBody>()
-            .gives::<UserBody>(200, "The user."),
+        user(Endpoint::post(
+            "/api/mainstay/v1/users/{name}/disable",
+            "disableUser",
+            admin,
+            post(disable_user),
+        ))
+        .about("access", "Lets a user sign in no more; their tokens rest too.")
+        .takes::<ReasonBody>()
+        .gives::<UserBody>(200, "The user."),
         user(Endpoint::post("/api/mainstay/v1/users/{name}/enable", "enableUser", admin, post(enable_user)))
             .about("access", "Lets a user sign in again.")
             .takes::<ReasonBody>()
@@ -244,7 +254,11 @@ pub(crate) fn with_cookie(signed_in: &SignedIn, tls: bool, mut response: Respons
     response
 }
 
-async fn sign_in(State(shared): State<Shared>, caller: Caller, Body(body): Body<SignInBody>) -> Answer<Response> {
+async fn sign_in(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Body(body): Body<SignInBody>,
+) -> Answer<Response> {
     let (address, replaces) = (caller.address, caller.session.clone());
     let signed_in = blocking(&shared, move |ops| match (&body.user, &body.password, &body.link) {
         (Some(user), Some(password), None) => ops.sign_in(user, password, address, replaces.as_deref()),
@@ -415,7 +429,8 @@ async fn create_token(
     Body(body): Body<NewTokenBody>,
 ) -> Answer<(StatusCode, Json<TokenBody>)> {
     let asked = caller.because(body.reason);
-    let made = blocking(&shared, move |ops| ops.create_token(&asked, &body.name, body.role, body.ttl)).await?;
+    let made =
+        blocking(&shared, move |ops| ops.create_token(&asked, &body.name, body.role, body.ttl)).await?;
     Ok((StatusCode::CREATED, Json(TokenBody { token: made.secret.expose().to_owned(), info: made.info })))
 }
 

@@ -57,7 +57,7 @@ pub(crate) struct ErrorDetail {
     /// What is wrong and what to do.
     pub(crate) message: String,
     /// The single findings, with their places: `{message, at: {file, line, column}, hint}`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) problems: Vec<Value>,
     /// How long to wait before trying again, where that may help.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -123,7 +123,8 @@ fn found(headers: &HeaderMap, peer: Option<&Peer>) -> Result<Found, Fault> {
             return Ok(Found::Bearer(rest.trim().to_owned()));
         }
         if scheme.eq_ignore_ascii_case("basic") {
-            let decoded = base64::engine::general_purpose::STANDARD.decode(rest.trim()).map_err(|_| malformed())?;
+            let decoded =
+                base64::engine::general_purpose::STANDARD.decode(rest.trim()).map_err(|_| malformed())?;
             let text = String::from_utf8(decoded).map_err(|_| malformed())?;
             let (user, password) = text.split_once(':').ok_or_else(malformed)?;
             return Ok(Found::Basic(user.to_owned(), password.to_owned()));
@@ -140,5 +141,7 @@ fn found(headers: &HeaderMap, peer: Option<&Peer>) -> Result<Found, Fault> {
 }
 
 fn malformed() -> Fault {
-    Fault::unauthenticated("the Authorization header is neither `Bearer TOKEN` nor `Basic BASE64(user:password)`")
+    Fault::unauthenticated(
+        "the Authorization header is neither `Bearer TOKEN` nor `Basic BASE64(user:password)`",
+    )
 }

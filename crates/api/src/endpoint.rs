@@ -57,6 +57,8 @@ pub struct Endpoint {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) takes: Option<Body>,
     pub(crate) gives: Vec<(u16, &'static str, Option<Body>)>,
+    /// The shape of a refusal in a foreign protocol's words, beside our own.
+    pub(crate) refuses: Option<fn(&mut SchemaGenerator) -> Schema>,
     pub(crate) described: bool,
     pub(crate) handler: MethodRouter<Shared>,
 }
@@ -83,17 +85,32 @@ impl Endpoint {
     }
 
     /// A GET route; `id` is the operation's name in the OpenAPI description.
-    pub(crate) fn get(path: &'static str, id: &'static str, needs: Needs, handler: MethodRouter<Shared>) -> Self {
+    pub(crate) fn get(
+        path: &'static str,
+        id: &'static str,
+        needs: Needs,
+        handler: MethodRouter<Shared>,
+    ) -> Self {
         Self::new(Method::GET, path, id, needs, handler)
     }
 
     /// A POST route.
-    pub(crate) fn post(path: &'static str, id: &'static str, needs: Needs, handler: MethodRouter<Shared>) -> Self {
+    pub(crate) fn post(
+        path: &'static str,
+        id: &'static str,
+        needs: Needs,
+        handler: MethodRouter<Shared>,
+    ) -> Self {
         Self::new(Method::POST, path, id, needs, handler)
     }
 
     /// A DELETE route.
-    pub(crate) fn delete(path: &'static str, id: &'static str, needs: Needs, handler: MethodRouter<Shared>) -> Self {
+    pub(crate) fn delete(
+        path: &'static str,
+        id: &'static str,
+        needs: Needs,
+        handler: MethodRouter<Shared>,
+    ) -> Self {
         Self::new(Method::DELETE, path, id, needs, handler)
     }
 
@@ -114,6 +131,7 @@ impl Endpoint {
             parameters: Vec::new(),
             takes: None,
             gives: Vec::new(),
+            refuses: None,
             described: true,
             handler,
         }
@@ -159,6 +177,19 @@ impl Endpoint {
     /// A JSON body.
     pub(crate) fn takes<T: JsonSchema>(mut self) -> Self {
         self.takes = Some(Body { media: "application/json", schema: |g| g.subschema_for::<T>() });
+        self
+    }
+
+    /// A form whose fields are those of the same call's query string.
+    pub(crate) fn takes_form(mut self) -> Self {
+        let schema = |_: &mut SchemaGenerator| schemars::json_schema!({"type": "object", "additionalProperties": {"type": "string"}});
+        self.takes = Some(Body { media: "application/x-www-form-urlencoded", schema });
+        self
+    }
+
+    /// Refuses in a foreign protocol's words.
+    pub(crate) fn refuses(mut self, schema: fn(&mut SchemaGenerator) -> Schema) -> Self {
+        self.refuses = Some(schema);
         self
     }
 

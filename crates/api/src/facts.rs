@@ -110,7 +110,11 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         filtered(Endpoint::get("/api/mainstay/v1/facts", "listFacts", viewer, get(list)))
             .about("facts", "Searches the ledger, newest first.")
-            .query("order", "`desc` (newest first) or `asc`.", json!({"type": "string", "enum": ["asc", "desc"]}))
+            .query(
+                "order",
+                "`desc` (newest first) or `asc`.",
+                json!({"type": "string", "enum": ["asc", "desc"]}),
+            )
             .paged()
             .gives::<Page<FactBody>>(200, "A page of facts."),
         Endpoint::get("/api/mainstay/v1/facts/watch", "watchFacts", viewer, get(watch_facts))
@@ -126,9 +130,14 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::post("/api/mainstay/v1/ledger/verify", "verifyLedger", viewer, post(verify))
             .about("facts", "Recomputes the hash chain from the first fact on.")
             .gives::<VerifiedBody>(200, "What was found."),
-        Endpoint::get("/api/mainstay/v1/ledger/export", "exportLedger", Needs::Role(Role::Admin), get(export))
-            .about("facts", "Every fact, one JSON object a line, with what facts keep of secrets.")
-            .gives_text(200, "application/x-ndjson", "The facts."),
+        Endpoint::get(
+            "/api/mainstay/v1/ledger/export",
+            "exportLedger",
+            Needs::Role(Role::Admin),
+            get(export),
+        )
+        .about("facts", "Every fact, one JSON object a line, with what facts keep of secrets.")
+        .gives_text(200, "application/x-ndjson", "The facts."),
     ]
 }
 
@@ -139,9 +148,11 @@ async fn list(
 ) -> Answer<Json<Page<FactBody>>> {
     let limit = search.limit.unwrap_or(crate::answer::DEFAULT_PAGE);
     if !(1..=operations::facts::MAX_FACTS).contains(&limit) {
-        return Err(
-            Fault::invalid(format!("limit={limit} is not within 1 to {}", operations::facts::MAX_FACTS)).into()
-        );
+        return Err(Fault::invalid(format!(
+            "limit={limit} is not within 1 to {}",
+            operations::facts::MAX_FACTS
+        ))
+        .into());
     }
     let descending = search.order.unwrap_or_default() == Order::Desc;
     let mut filter = FactFilter {
@@ -174,7 +185,11 @@ async fn list(
     Ok(Json(Page { items: facts.into_iter().map(FactBody).collect(), next_page, total: None }))
 }
 
-async fn one(State(shared): State<Shared>, caller: Caller, Path(seq): Path<String>) -> Answer<Json<FactBody>> {
+async fn one(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Path(seq): Path<String>,
+) -> Answer<Json<FactBody>> {
     let seq = seq.parse().map_err(|_| Fault::invalid(format!("{seq:?} is not the number of a fact")))?;
     let asked = caller.asked();
     Ok(Json(FactBody(blocking(&shared, move |ops| ops.fact(&asked, FactSeq(seq))).await?)))

@@ -495,7 +495,11 @@ async fn set(
         None => None,
         Some(Value::Null) => Some(DefaultVariant::Code),
         Some(Value::String(name)) => Some(DefaultVariant::Named(name)),
-        Some(other) => return Err(Fault::invalid(format!("defaultVariant is a variant's name or null, not {other}")).into()),
+        Some(other) => {
+            return Err(
+                Fault::invalid(format!("defaultVariant is a variant's name or null, not {other}")).into()
+            );
+        }
     };
     let patch =
         FlagPatch { state: body.state, default_variant, targeting: body.targeting, variants: body.variants };

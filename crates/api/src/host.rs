@@ -20,7 +20,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let viewer = Needs::Role(Role::Viewer);
     vec![
         Endpoint::get("/api/mainstay/v1/host", "getHost", viewer, get(host))
-            .about("host", "This machine as last measured: cpu, pressure, memory, disks, network, top processes.")
+            .about(
+                "host",
+                "This machine as last measured: cpu, pressure, memory, disks, network, top processes.",
+            )
             .gives::<Value>(200, "The machine."),
         Endpoint::get("/api/mainstay/v1/host/watch", "watchHost", viewer, get(watch_host))
             .about("host", "This machine at every measurement, as server-sent events.")

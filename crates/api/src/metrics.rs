@@ -25,66 +25,111 @@ const MAX_LIVE_QUERIES: usize = 32;
 const MIN_LIVE_INTERVAL: Span = Span::from_secs(1);
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    let viewer = Needs::Role(Role::Viewer);
-    let number = || json!({"type": "string"});
-    let query = |endpoint: Endpoint| endpoint.query_text("query", "PromQL.");
-    let matching = |endpoint: Endpoint| {
-        endpoint
-            .query("match[]", "Series selectors; a series counts when it satisfies any.", json!({
-                "type": "array", "items": {"type": "string"},
-            }))
-            .query("start", "From, as Unix seconds or RFC 3339.", number())
-            .query("end", "To, as Unix seconds or RFC 3339.", number())
-            .query("limit", "At most this many; 0 is no limit.", json!({"type": "integer", "minimum": 0}))
-    };
-    let gives = |endpoint: Endpoint| endpoint.gives::<Value>(200, "As Prometheus' API answers.");
+    [query_endpoints(), series_endpoints(), text_endpoints()].concat()
+}
+
+const VIEWER: Needs = Needs::Role(Role::Viewer);
+
+fn gives(endpoint: Endpoint) -> Endpoint {
+    endpoint.gives::<Value>(200, "As Prometheus' API answers.")
+}
+
+fn query_endpoints() -> Vec<Endpoint> {
+    let at = Endpoint::get("/api/mainstay/v1/metrics/query", "queryMetrics", VIEWER, get(handlers::query));
+    let over = Endpoint::get(
+        "/api/mainstay/v1/metrics/query_range",
+        "queryMetricsRange",
+        VIEWER,
+        get(handlers::query_range),
+    );
+    let live = Endpoint::get("/api/mainstay/v1/metrics/watch", "watchMetrics", VIEWER, get(watch_queries));
     vec![
-        gives(query(Endpoint::get("/api/mainstay/v1/metrics/query", "queryMetrics", viewer, get(handlers::query)))
+        gives(at)
             .about("metrics", "Evaluates PromQL at one time.")
-            .query("time", "When, as Unix seconds or RFC 3339; now if absent.", number())),
-        gives(query(Endpoint::get(
-            "/api/mainstay/v1/metrics/query_range",
-            "queryMetricsRange",
-            viewer,
-            get(handlers::query_range),
-        ))
-        .about("metrics", "Evaluates PromQL at every step of a range.")
-        .query("start", "From, as Unix seconds or RFC 3339.", number())
-        .query("end", "To, as Unix seconds or RFC 3339.", number())
-        .query("step", "Between steps, as seconds or a duration.", number())),
-        gives(matching(Endpoint::get("/api/mainstay/v1/metrics/labels", "listLabels", viewer, get(handlers::labels)))
-            .about("metrics", "Names of labels.")),
-        gives(matching(Endpoint::get(
-            "/api/mainstay/v1/metrics/label/{name}/values",
-            "listLabelValues",
-            viewer,
-            get(handlers::label_values),
-        ))
-        .about("metrics", "Values of a label.")
-        .path_parameter("name", "The label.")),
-        gives(matching(Endpoint::get("/api/mainstay/v1/metrics/series", "listSeries", viewer, get(handlers::series)))
-            .about("metrics", "Label sets of series.")),
-        gives(Endpoint::get("/api/mainstay/v1/metrics/metadata", "listMetadata", viewer, get(handlers::metadata))
-            .about("metrics", "Type, help and unit of metric families.")
-            .query_text("metric", "Only of this family.")),
-        gives(Endpoint::get("/api/mainstay/v1/metrics/cardinality", "getCardinality", viewer, get(handlers::tsdb))
-            .about("metrics", "Where series come from.")
-            .query("limit", "Rows of each list.", json!({"type": "integer", "minimum": 1, "maximum": 10_000}))),
-        gives(query(Endpoint::get(
-            "/api/mainstay/v1/metrics/format",
-            "formatQuery",
-            viewer,
-            get(handlers::format_query),
-        ))
-        .about("metrics", "PromQL, formatted.")),
-        query(Endpoint::get("/api/mainstay/v1/metrics/watch", "watchMetrics", viewer, get(watch_queries)))
-            .about("metrics", "Evaluates queries again and again, as server-sent events. `query` may be repeated.")
-            .query("interval", "Between evaluations, such as 5s.", json!({"type": "string"}))
-            .gives_text(200, "text/event-stream", "Events `sample` and `heartbeat`."),
+            .query_text("query", "PromQL.")
+            .query_text("time", "When, as Unix seconds or RFC 3339; now if absent."),
+        gives(over)
+            .about("metrics", "Evaluates PromQL at every step of a range.")
+            .query_text("query", "PromQL.")
+            .query_text("start", "From, as Unix seconds or RFC 3339.")
+            .query_text("end", "To, as Unix seconds or RFC 3339.")
+            .query_text("step", "Between steps, as seconds or a duration."),
+        live.about(
+            "metrics",
+            "Evaluates queries again and again, as server-sent events. `query` may be repeated.",
+        )
+        .query_text("query", "PromQL.")
+        .query_text("interval", "Between evaluations, such as 5s.")
+        .gives_text(200, "text/event-stream", "Events `sample` and `heartbeat`."),
     ]
 }
 
-async fn watch_queries(State(shared): State<Shared>, caller: Caller, parameters: Parameters) -> Answer<Response> {
+fn series_endpoints() -> Vec<Endpoint> {
+    let matching = |endpoint: Endpoint| {
+        let texts = json!({"type": "array", "items": {"type": "string"}});
+        gives(endpoint)
+            .query("match[]", "Series selectors; a series counts when it satisfies any.", texts)
+            .query_text("start", "From, as Unix seconds or RFC 3339.")
+            .query_text("end", "To, as Unix seconds or RFC 3339.")
+            .query("limit", "At most this many; 0 is no limit.", json!({"type": "integer", "minimum": 0}))
+    };
+    let path = "/api/mainstay/v1/metrics/label/{name}/values";
+    vec![
+        matching(Endpoint::get(
+            "/api/mainstay/v1/metrics/labels",
+            "listLabels",
+            VIEWER,
+            get(handlers::labels),
+        ))
+        .about("metrics", "Names of labels."),
+        matching(Endpoint::get(path, "listLabelValues", VIEWER, get(handlers::label_values)))
+            .about("metrics", "Values of a label.")
+            .path_parameter("name", "The label."),
+        matching(Endpoint::get(
+            "/api/mainstay/v1/metrics/series",
+            "listSeries",
+            VIEWER,
+            get(handlers::series),
+        ))
+        .about("metrics", "Label sets of series."),
+    ]
+}
+
+fn text_endpoints() -> Vec<Endpoint> {
+    let rows = json!({"type": "integer", "minimum": 1, "maximum": 10_000});
+    vec![
+        gives(Endpoint::get(
+            "/api/mainstay/v1/metrics/metadata",
+            "listMetadata",
+            VIEWER,
+            get(handlers::metadata),
+        ))
+        .about("metrics", "Type, help and unit of metric families.")
+        .query_text("metric", "Only of this family."),
+        gives(Endpoint::get(
+            "/api/mainstay/v1/metrics/cardinality",
+            "getCardinality",
+            VIEWER,
+            get(handlers::tsdb),
+        ))
+        .about("metrics", "Where series come from.")
+        .query("limit", "Rows of each list.", rows),
+        gives(Endpoint::get(
+            "/api/mainstay/v1/metrics/format",
+            "formatQuery",
+            VIEWER,
+            get(handlers::format_query),
+        ))
+        .about("metrics", "PromQL, formatted.")
+        .query_text("query", "PromQL."),
+    ]
+}
+
+async fn watch_queries(
+    State(shared): State<Shared>,
+    caller: Caller,
+    parameters: Parameters,
+) -> Answer<Response> {
     let queries: Vec<String> = parameters.all("query").map(str::to_owned).collect();
     if queries.is_empty() || queries.len() > MAX_LIVE_QUERIES {
         return Err(Fault::invalid(format!("give 1 to {MAX_LIVE_QUERIES} `query` parameters")).into());

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use flags::{Context, ErrorCode, Evaluation, Reason, TARGETING_KEY};
 use kernel::{Fault, FaultKind, Role};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -49,7 +49,10 @@ struct Asking {
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let needs = Needs::LocalOr(Role::Viewer);
     let in_environment = |endpoint: Endpoint| {
-        endpoint.query_text("environment", "The environment the caller runs in; also as header X-Mainstay-Environment.")
+        endpoint.refuses(refusal_schema).query_text(
+            "environment",
+            "The environment the caller runs in; also as header X-Mainstay-Environment.",
+        )
     };
     vec![
         in_environment(Endpoint::post("/ofrep/v1/evaluate/flags", "evaluateFlagsBulk", needs, post(bulk)))
@@ -57,20 +60,39 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .takes::<EvaluationBody>()
             .gives::<Value>(200, "The evaluations, with an ETag.")
             .gives_nothing(304, "Nothing has changed since the ETag given as If-None-Match."),
-        in_environment(Endpoint::post("/ofrep/v1/evaluate/flags/{key}", "evaluateFlagOfrep", needs, post(single)))
-            .about("ofrep", "Evaluates one flag (OFREP).")
-            .path_parameter("key", "The flag's key.")
-            .takes::<EvaluationBody>()
-            .gives::<Value>(200, "The evaluation."),
+        in_environment(Endpoint::post(
+            "/ofrep/v1/evaluate/flags/{key}",
+            "evaluateFlagOfrep",
+            needs,
+            post(single),
+        ))
+        .about("ofrep", "Evaluates one flag (OFREP).")
+        .path_parameter("key", "The flag's key.")
+        .takes::<EvaluationBody>()
+        .gives::<Value>(200, "The evaluation."),
         Endpoint::get("/ofrep/v1/events", "watchFlagsOfrep", needs, get(events))
             .about("ofrep", "Tells when flags changed, as server-sent events (OFREP).")
             .gives_text(200, "text/event-stream", "Messages `{\"type\":\"refetchEvaluation\",…}`."),
     ]
 }
 
+/// The body of an [`OfrepRefusal`].
+fn refusal_schema(_: &mut SchemaGenerator) -> Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "required": ["errorDetails"],
+        "properties": {
+            "key": {"type": "string"},
+            "errorCode": {"type": "string"},
+            "errorDetails": {"type": "string"},
+        },
+    })
+}
+
 /// A refusal in the protocol's words.
 struct OfrepRefusal {
-    fault: Fault,
+    /// Boxed, because answers are the common case.
+    fault: Box<Fault>,
     key: Option<String>,
     code: Option<ErrorCode>,
 }
@@ -92,11 +114,11 @@ impl IntoResponse for OfrepRefusal {
 }
 
 fn refused(key: Option<&str>, fault: Fault) -> OfrepRefusal {
-    OfrepRefusal { fault, key: key.map(str::to_owned), code: None }
+    OfrepRefusal { fault: Box::new(fault), key: key.map(str::to_owned), code: None }
 }
 
 fn invalid(key: Option<&str>, code: ErrorCode, message: impl Into<String>) -> OfrepRefusal {
-    OfrepRefusal { fault: Fault::invalid(message), key: key.map(str::to_owned), code: Some(code) }
+    OfrepRefusal { fault: Box::new(Fault::invalid(message)), key: key.map(str::to_owned), code: Some(code) }
 }
 
 /// The context of a request.
@@ -109,7 +131,9 @@ fn context(key: Option<&str>, body: &Bytes) -> Result<Context, OfrepRefusal> {
     let Some(context) = body.remove("context") else {
         return Err(invalid(key, ErrorCode::InvalidContext, "the body has no `context`"));
     };
-    if matches!(context.get(TARGETING_KEY), Some(Value::Null)) || context.get(TARGETING_KEY) == Some(&json!("")) {
+    if matches!(context.get(TARGETING_KEY), Some(Value::Null))
+        || context.get(TARGETING_KEY) == Some(&json!(""))
+    {
         return Err(invalid(key, ErrorCode::TargetingKeyMissing, "the context's targetingKey is empty"));
     }
     Context::parse(context).map_err(|e| invalid(key, ErrorCode::InvalidContext, e.to_string()))
@@ -246,6 +270,6 @@ async fn events(State(shared): State<Shared>, caller: Caller) -> Answer<Response
 impl From<Refused> for OfrepRefusal {
     fn from(Refused(fault): Refused) -> Self {
         let code = (fault.kind == FaultKind::Invalid).then_some(ErrorCode::General);
-        Self { fault, key: None, code }
+        Self { fault: Box::new(fault), key: None, code }
     }
 }

@@ -66,7 +66,11 @@ fn template(path: &str) -> String {
     path.replace("{*", "{")
 }
 
-fn operation(endpoint: &Endpoint, error: &schemars::Schema, generator: &mut schemars::SchemaGenerator) -> Value {
+fn operation(
+    endpoint: &Endpoint,
+    error: &schemars::Schema,
+    generator: &mut schemars::SchemaGenerator,
+) -> Value {
     let mut operation = json!({
         "operationId": endpoint.id,
         "summary": endpoint.summary,
@@ -77,7 +81,8 @@ fn operation(endpoint: &Endpoint, error: &schemars::Schema, generator: &mut sche
     });
     if let Some(fields) = operation.as_object_mut() {
         if let Some(body) = &endpoint.takes {
-            fields.insert("requestBody".into(), json!({"required": true, "content": content(body, generator)}));
+            fields
+                .insert("requestBody".into(), json!({"required": true, "content": content(body, generator)}));
         }
         match endpoint.needs {
             Needs::Public => {
@@ -107,7 +112,11 @@ fn parameter(parameter: &Parameter) -> Value {
 }
 
 /// What the endpoint says it gives, and the refusals that any route may answer.
-fn responses(endpoint: &Endpoint, error: &schemars::Schema, generator: &mut schemars::SchemaGenerator) -> Value {
+fn responses(
+    endpoint: &Endpoint,
+    error: &schemars::Schema,
+    generator: &mut schemars::SchemaGenerator,
+) -> Value {
     let mut responses = Map::new();
     for (status, text, body) in &endpoint.gives {
         let mut response = json!({"description": text});
@@ -129,8 +138,13 @@ fn responses(endpoint: &Endpoint, error: &schemars::Schema, generator: &mut sche
         (500, "A fault of Mainstay's own."),
         (503, "Something needed is away."),
     ];
+    // What the guard refuses is in our own words, whatever the protocol.
+    let schema = match endpoint.refuses {
+        Some(foreign) => json!({"anyOf": [error, foreign(generator)]}),
+        None => json!(error),
+    };
     for (status, text) in refusals {
-        let answer = json!({"description": text, "content": {"application/json": {"schema": error}}});
+        let answer = json!({"description": text, "content": {"application/json": {"schema": schema}}});
         responses.entry(status.to_string()).or_insert(answer);
     }
     Value::Object(responses)

@@ -41,7 +41,11 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         public("/assets/{*path}", "asset", get(asset)),
         public("/favicon.ico", "icon", get(icon)),
         public("/docs", "docs", get(|| async { documentation("") })),
-        public("/docs/{*slug}", "docsPage", get(|Path(slug): Path<String>| async move { documentation(&slug) })),
+        public(
+            "/docs/{*slug}",
+            "docsPage",
+            get(|Path(slug): Path<String>| async move { documentation(&slug) }),
+        ),
         public("/sign-in", "signInPage", get(sign_in_page)),
         Endpoint::post("/sign-in", "signInForm", Needs::Public, post(sign_in_form)).undescribed(),
     ]);
@@ -70,7 +74,8 @@ async fn index(State(shared): State<Shared>, caller: Caller, headers: HeaderMap,
 
 async fn asset(State(shared): State<Shared>, Path(path): Path<String>, headers: HeaderMap) -> Response {
     // The page itself is behind sign-in and not a file.
-    let found = if path == "index.html" { None } else { shared.0.console.asset(&path, if_none_match(&headers)) };
+    let found =
+        if path == "index.html" { None } else { shared.0.console.asset(&path, if_none_match(&headers)) };
     found.map_or_else(|| (StatusCode::NOT_FOUND, "no such file\n").into_response(), respond)
 }
 
@@ -107,12 +112,13 @@ async fn sign_in_page(State(shared): State<Shared>, Query(arriving): Query<Arriv
     };
     let token = link.clone();
     match blocking(&shared, move |ops| Ok(ops.link_user(&token))).await {
-        Ok(Some(user)) => {
-            Html(console::pages::sign_in_link(&SignInLink { token: &link, user: &user, next })).into_response()
-        }
+        Ok(Some(user)) => Html(console::pages::sign_in_link(&SignInLink { token: &link, user: &user, next }))
+            .into_response(),
         Ok(None) => {
-            let error = Some("This sign-in link has been used or has expired. Sign in with your password, or make a \
-                              new link on the machine with `mainstay user link`.");
+            let error = Some(
+                "This sign-in link has been used or has expired. Sign in with your password, or make a \
+                              new link on the machine with `mainstay user link`.",
+            );
             Html(console::pages::sign_in(&SignIn { next, error, user: "" })).into_response()
         }
         Err(refused) => refused.into_response(),
@@ -127,12 +133,13 @@ async fn sign_in_form(
     let (address, replaces) = (caller.address, caller.session.clone());
     let user = form.user.clone().unwrap_or_default();
     let next = local_path(form.next.as_deref()).to_owned();
-    let done: Result<SignedIn, Refused> = blocking(&shared, move |ops| match (&form.link, &form.user, &form.password) {
-        (Some(link), _, _) => ops.sign_in_by_link(link, address, replaces.as_deref()),
-        (None, Some(user), Some(password)) => ops.sign_in(user, password, address, replaces.as_deref()),
-        _ => Err(Fault::invalid("give a user name and a password")),
-    })
-    .await;
+    let done: Result<SignedIn, Refused> =
+        blocking(&shared, move |ops| match (&form.link, &form.user, &form.password) {
+            (Some(link), _, _) => ops.sign_in_by_link(link, address, replaces.as_deref()),
+            (None, Some(user), Some(password)) => ops.sign_in(user, password, address, replaces.as_deref()),
+            _ => Err(Fault::invalid("give a user name and a password")),
+        })
+        .await;
     match done {
         Ok(signed_in) => with_cookie(&signed_in, caller.tls, Redirect::to(&next).into_response()),
         Err(Refused(fault)) => {
@@ -148,7 +155,10 @@ async fn sign_in_form(
 /// Only a path of this server: an address elsewhere would make the sign-in page a springboard.
 fn local_path(next: Option<&str>) -> &str {
     next.filter(|next| {
-        next.starts_with('/') && !next.starts_with("//") && !next.contains('\\') && !next.contains(char::is_control)
+        next.starts_with('/')
+            && !next.starts_with("//")
+            && !next.contains('\\')
+            && !next.contains(char::is_control)
     })
     .unwrap_or("/")
 }

@@ -9,7 +9,9 @@ use axum::routing::{delete, get, post};
 use kernel::{Fault, Role};
 use ledger::FactFilter;
 use operations::Operations;
-use operations::resources::{Applied, ApplyOptions, ApplyReport, Event, KINDS, Kind, ListFilter, Source, View};
+use operations::resources::{
+    Applied, ApplyOptions, ApplyReport, Event, KINDS, Kind, ListFilter, Source, View,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -190,10 +192,15 @@ fn reading_endpoints() -> Vec<Endpoint> {
             .about("resources", "One resource.")
             .query("format", "`json` or `yaml`.", json!({"type": "string", "enum": ["json", "yaml"]}))
             .gives::<ViewBody>(200, "The resource; as YAML with `format=yaml`."),
-        named(Endpoint::get("/api/mainstay/v1/resources/{kind}/{name}/history", "getHistory", viewer, get(history)))
-            .about("resources", "What became of a resource, newest first; also of one that is gone.")
-            .paged()
-            .gives::<Page<EventBody>>(200, "A page of its facts with what each changed."),
+        named(Endpoint::get(
+            "/api/mainstay/v1/resources/{kind}/{name}/history",
+            "getHistory",
+            viewer,
+            get(history),
+        ))
+        .about("resources", "What became of a resource, newest first; also of one that is gone.")
+        .paged()
+        .gives::<Page<EventBody>>(200, "A page of its facts with what each changed."),
         Endpoint::get("/api/mainstay/v1/resources/watch", "watchResources", viewer, get(watch_resources))
             .about("resources", "Changes of resources as server-sent events; resumes by `Last-Event-ID`.")
             .query_text("kind", "Only this kind.")
@@ -206,7 +213,10 @@ fn changing_endpoints() -> Vec<Endpoint> {
     let (viewer, operator) = (Needs::Role(Role::Viewer), Needs::Role(Role::Operator));
     vec![
         Endpoint::post("/api/mainstay/v1/resources/apply", "applyResources", operator, post(apply))
-            .about("resources", "Makes resources as declared: all or nothing. A viewer may try with `dryRun`.")
+            .about(
+                "resources",
+                "Makes resources as declared: all or nothing. A viewer may try with `dryRun`.",
+            )
             .takes::<DocumentsBody>()
             .gives::<AppliedBody>(200, "What became of each."),
         Endpoint::post("/api/mainstay/v1/resources/validate", "validateResources", viewer, post(validate))
@@ -217,12 +227,21 @@ fn changing_endpoints() -> Vec<Endpoint> {
             .about("resources", "What applying would change.")
             .takes::<DocumentsBody>()
             .gives::<AppliedBody>(200, "What would become of each."),
-        named(Endpoint::delete("/api/mainstay/v1/resources/{kind}/{name}", "deleteResource", operator, delete(remove)))
-            .about("resources", "Removes a resource; refused while something refers to it.")
-            .query_text("reason", "Why; kept in the ledger.")
-            .query("version", "If given, it must be the current version.", json!({"type": "integer", "minimum": 0}))
-            .query("dryRun", "Decide, and change nothing.", json!({"type": "boolean"}))
-            .gives::<DeletedBody>(200, "Removed."),
+        named(Endpoint::delete(
+            "/api/mainstay/v1/resources/{kind}/{name}",
+            "deleteResource",
+            operator,
+            delete(remove),
+        ))
+        .about("resources", "Removes a resource; refused while something refers to it.")
+        .query_text("reason", "Why; kept in the ledger.")
+        .query(
+            "version",
+            "If given, it must be the current version.",
+            json!({"type": "integer", "minimum": 0}),
+        )
+        .query("dryRun", "Decide, and change nothing.", json!({"type": "boolean"}))
+        .gives::<DeletedBody>(200, "Removed."),
     ]
 }
 
@@ -257,7 +276,11 @@ async fn kinds(
     Ok(Json(paging.cut(KINDS.iter().map(kind_body).collect())?))
 }
 
-async fn kind(State(shared): State<Shared>, caller: Caller, Path(name): Path<String>) -> Answer<Json<KindBody>> {
+async fn kind(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Answer<Json<KindBody>> {
     may_read(&shared, &caller).await?;
     let kind = Kind::named(&name)?;
     let schema = Some(kind.schema().clone());
@@ -291,8 +314,11 @@ async fn list(
 /// `team=payments,tier=1`
 fn selector(text: &str) -> Answer<Vec<(String, String)>> {
     let pair = |part: &str| match part.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
-        _ => Err(Fault::invalid(format!("selector: {part:?} is not name=value; write team=payments,tier=1")).into()),
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err(Fault::invalid(format!("selector: {part:?} is not name=value; write team=payments,tier=1"))
+            .into()),
     };
     text.split(',').filter(|part| !part.trim().is_empty()).map(pair).collect()
 }
@@ -358,7 +384,8 @@ async fn watch_resources(
                 let wanted = found.is_some_and(|found| kind.is_none_or(|kind| kind == found.name));
                 if wanted {
                     let data = json!({"key": fact.subject, "what": fact.kind, "seq": fact.seq});
-                    let event = SseEvent::default().event("resource").id(fact.seq.to_string()).data(data.to_string());
+                    let event =
+                        SseEvent::default().event("resource").id(fact.seq.to_string()).data(data.to_string());
                     if outlet.send(event).await.is_err() {
                         return;
                     }
@@ -389,8 +416,12 @@ async fn apply(
     Body(body): Body<DocumentsBody>,
 ) -> Answer<Json<AppliedBody>> {
     let asked = caller.because(body.reason);
-    let options =
-        ApplyOptions { dry_run: body.dry_run, prune: body.prune, managed_by: body.managed_by, keep: Vec::new() };
+    let options = ApplyOptions {
+        dry_run: body.dry_run,
+        prune: body.prune,
+        managed_by: body.managed_by,
+        keep: Vec::new(),
+    };
     let sources = sources(body.documents);
     let report = blocking(&shared, move |ops| ops.apply(&asked, &sources, &options)).await?;
     Ok(applied(report, body.dry_run))

@@ -99,18 +99,18 @@ where
 }
 
 async fn method_not_allowed(request: Request) -> Response {
-    let fault = Fault::invalid(format!("{} is not answered with the method {}", request.uri().path(), request.method()));
+    let fault = Fault::invalid(format!(
+        "{} is not answered with the method {}",
+        request.uri().path(),
+        request.method()
+    ));
     let mut response = Refused(fault).into_response();
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response
 }
 
 /// Counts requests by route and status, and their time.
-async fn count(
-    State(shared): State<Shared>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn count(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let route = request
         .extensions()
         .get::<axum::extract::MatchedPath>()

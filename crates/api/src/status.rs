@@ -36,7 +36,8 @@ impl About {
     /// The page that signs in whoever holds `link`.
     pub fn sign_in_url(&self, link: &str) -> String {
         let listen = self.listen.read();
-        let base = listen.iter().find(|url| url.starts_with("http")).map_or("http://127.0.0.1:7070", String::as_str);
+        let base =
+            listen.iter().find(|url| url.starts_with("http")).map_or("http://127.0.0.1:7070", String::as_str);
         format!("{base}/sign-in?link={link}")
     }
 }

@@ -29,7 +29,9 @@ pub(crate) struct Outlet {
 pub(crate) struct Gone;
 
 /// A stream and its writing end.
-pub(crate) fn stream(shared: &Shared) -> (Outlet, Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>) {
+pub(crate) fn stream(
+    shared: &Shared,
+) -> (Outlet, Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>) {
     let (sender, receiver) = mpsc::channel(BACKLOG);
     (Outlet { sender, draining: shared.0.draining.clone() }, Sse::new(ReceiverStream::new(receiver)))
 }
@@ -41,7 +43,10 @@ impl Outlet {
     }
 
     /// Waits until `changed` changes, sending heartbeats meanwhile. Ends when the client leaves or the process drains.
-    pub(crate) async fn until_changed<T: Send + Sync>(&mut self, changed: &mut watch::Receiver<T>) -> Result<(), Gone> {
+    pub(crate) async fn until_changed<T: Send + Sync>(
+        &mut self,
+        changed: &mut watch::Receiver<T>,
+    ) -> Result<(), Gone> {
         loop {
             tokio::select! {
                 change = changed.changed() => return change.map_err(|_| Gone),

@@ -1,4 +1,5 @@
 //! Every route of the table, asked as everybody: what the table says a route needs is what `operations` enforces.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails loudly")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +35,9 @@ const EVERYBODY: [Who; 6] = [
 /// What the table promises.
 fn may(needs: Needs, who: Who) -> bool {
     match (needs, who) {
-        (Needs::Public, _) | (Needs::SignedIn, Who::Holder(_)) | (Needs::LocalOr(_), Who::LocalStranger) => true,
+        (Needs::Public, _) | (Needs::SignedIn, Who::Holder(_)) | (Needs::LocalOr(_), Who::LocalStranger) => {
+            true
+        }
         (Needs::Role(least) | Needs::LocalOr(least), Who::Holder(role)) => role >= least,
         (Needs::SignedIn | Needs::Role(_) | Needs::LocalOr(_), _) => false,
     }
@@ -84,13 +87,15 @@ fn house(folder: &Path) -> House {
 
 fn token(house: &House, role: Role, round: usize) -> String {
     let asked = Asked::by_system("test", "test");
-    let made = house.operations.create_token(&asked, &format!("{role}-{round}"), role, Span::from_days(1)).unwrap();
+    let made =
+        house.operations.create_token(&asked, &format!("{role}-{round}"), role, Span::from_days(1)).unwrap();
     made.secret.expose().to_owned()
 }
 
 /// A path of the endpoint with something in the place of every parameter.
 fn path(endpoint: &Endpoint) -> String {
-    let filled: Vec<&str> = endpoint.path().split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect();
+    let filled: Vec<&str> =
+        endpoint.path().split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect();
     filled.join("/")
 }
 

@@ -13,10 +13,30 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::{report, with_fault_headers};
 
+/// A finished refusal; boxed, because answers are the common case and a response is large.
+pub(crate) struct Wrong(Box<Response>);
+
+impl IntoResponse for Wrong {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
+
+impl From<Response> for Wrong {
+    fn from(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
+
 /// A refusal for wrong parameters.
-pub(super) fn bad_data(message: &str) -> Response {
+pub(super) fn bad_data(message: &str) -> Wrong {
+    refused(StatusCode::BAD_REQUEST, message)
+}
+
+/// A refusal for wrong parameters with another status.
+pub(super) fn refused(status: StatusCode, message: &str) -> Wrong {
     let body = json!({"status": "error", "errorType": "bad_data", "error": message});
-    (StatusCode::BAD_REQUEST, Json(body)).into_response()
+    (status, Json(body)).into_response().into()
 }
 
 /// Data without annotations.
@@ -67,7 +87,9 @@ pub(super) fn cut(value: &mut QueryValue, limit: usize) -> bool {
 
 fn data_json(value: &QueryValue) -> Value {
     match value {
-        QueryValue::Scalar { t, v } => json!({"resultType": "scalar", "result": [seconds(*t), format_value(*v)]}),
+        QueryValue::Scalar { t, v } => {
+            json!({"resultType": "scalar", "result": [seconds(*t), format_value(*v)]})
+        }
         QueryValue::String { t, s } => json!({"resultType": "string", "result": [seconds(*t), s]}),
         QueryValue::Vector(samples) => {
             let result: Vec<Value> = samples
@@ -164,15 +186,15 @@ pub(crate) fn failure_json(failure: &QueryFailure, query: &str) -> (StatusCode, 
 }
 
 /// A failed query as a response.
-pub(super) fn failed(failure: &QueryFailure, query: &str) -> Response {
+pub(super) fn failed(failure: &QueryFailure, query: &str) -> Wrong {
     let (status, body) = failure_json(failure, query);
     let response = (status, Json(body)).into_response();
     match failure {
         QueryFailure::Fault(fault) => {
             report(fault);
-            with_fault_headers(fault, response)
+            with_fault_headers(fault, response).into()
         }
-        QueryFailure::Query(_) | QueryFailure::TimedOut(_) => response,
+        QueryFailure::Query(_) | QueryFailure::TimedOut(_) => response.into(),
     }
 }
 

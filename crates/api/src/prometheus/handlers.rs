@@ -13,17 +13,26 @@ use operations::Operations;
 use operations::metrics::{QueryFailure, QueryRequest, When};
 use serde_json::{Map, Value, json};
 
-use super::encode::{answer_json, bad_data, cut, failed, stats_json, success};
+use super::encode::{Wrong, answer_json, bad_data, cut, failed, stats_json, success};
 use super::parameters::Parameters;
 use crate::caller::Caller;
 use crate::server::Shared;
 
 /// Rows of each list of the cardinality page when the caller does not say.
 const TSDB_ROWS: usize = 10;
+/// What Prometheus says when it cut a list.
+const TRUNCATED: &str = "results truncated due to limit";
 /// Most rows of each list.
 const MAX_TSDB_ROWS: usize = 10_000;
 
-type Answered = Result<Response, Response>;
+type Answered = Result<Response, Wrong>;
+
+/// What a question about series says.
+struct SeriesQuestion {
+    selectors: Vec<String>,
+    range: (i64, i64),
+    limit: usize,
+}
 
 /// Sets its flag when it is dropped before the work is done: the client has gone.
 struct Hangup(Arc<AtomicBool>);
@@ -39,7 +48,7 @@ async fn run<T: Send + 'static>(
     shared: &Shared,
     query: &str,
     work: impl FnOnce(&Operations) -> Result<T, QueryFailure> + Send + 'static,
-) -> Result<T, Response> {
+) -> Result<T, Wrong> {
     let operations = Arc::clone(&shared.0.operations);
     match tokio::task::spawn_blocking(move || work(&operations)).await {
         Ok(done) => done.map_err(|failure| failed(&failure, query)),
@@ -52,7 +61,11 @@ pub(crate) async fn query(State(shared): State<Shared>, caller: Caller, paramete
     evaluate(&shared, &caller, &parameters, When::At(at)).await
 }
 
-pub(crate) async fn query_range(State(shared): State<Shared>, caller: Caller, parameters: Parameters) -> Answered {
+pub(crate) async fn query_range(
+    State(shared): State<Shared>,
+    caller: Caller,
+    parameters: Parameters,
+) -> Answered {
     let missing = |name: &str| bad_data(&format!("invalid parameter {name:?}: it is missing"));
     let start = parameters.time("start")?.ok_or_else(|| missing("start"))?;
     let end = parameters.time("end")?.ok_or_else(|| missing("end"))?;
@@ -88,13 +101,9 @@ async fn evaluate(shared: &Shared, caller: &Caller, parameters: &Parameters, whe
     drop(hangup);
     let was_cut = cut(&mut answer.value, limit);
     let mut body = answer_json(&answer, &text);
-    if was_cut {
-        if let Some(fields) = body.as_object_mut() {
-            let warnings = fields.entry("warnings").or_insert_with(|| json!([]));
-            if let Some(warnings) = warnings.as_array_mut() {
-                warnings.push("results truncated due to limit".into());
-            }
-        }
+    if let (true, Some(fields)) = (was_cut, body.as_object_mut()) {
+        let warnings = fields.entry("warnings").or_insert_with(|| json!([]));
+        warnings.as_array_mut().into_iter().for_each(|warnings| warnings.push(TRUNCATED.into()));
     }
     if parameters.first("stats").is_some() {
         let stats = stats_json(&answer.stats, started.elapsed().as_secs_f64());
@@ -107,14 +116,14 @@ async fn evaluate(shared: &Shared, caller: &Caller, parameters: &Parameters, whe
 
 /// Everything a question about series says: selectors, range, limit. One more than the limit is asked for, so that it is
 /// known when something was cut.
-fn series_question(parameters: &Parameters) -> Result<(Vec<String>, (i64, i64), usize), Response> {
+fn series_question(parameters: &Parameters) -> Result<SeriesQuestion, Wrong> {
     let selectors = parameters.all("match[]").map(str::to_owned).collect();
     let start = parameters.time("start")?.unwrap_or_else(|| Timestamp::MIN.as_millis());
     let end = parameters.time("end")?.unwrap_or_else(|| Timestamp::MAX.as_millis());
     if end < start {
         return Err(bad_data("invalid parameter \"end\": end timestamp must not be before start time"));
     }
-    Ok((selectors, (start, end), parameters.limit()?))
+    Ok(SeriesQuestion { selectors, range: (start, end), limit: parameters.limit()? })
 }
 
 /// A list, cut at the limit with a warning.
@@ -123,15 +132,15 @@ fn listed<T: serde::Serialize>(mut all: Vec<T>, limit: usize) -> Response {
         return success(json!(all));
     }
     all.truncate(limit);
-    let warning = "results truncated due to limit";
-    Json(json!({"status": "success", "data": all, "warnings": [warning]})).into_response()
+    Json(json!({"status": "success", "data": all, "warnings": [TRUNCATED]})).into_response()
 }
 
 pub(crate) async fn labels(State(shared): State<Shared>, caller: Caller, parameters: Parameters) -> Answered {
-    let (selectors, range, limit) = series_question(&parameters)?;
+    let SeriesQuestion { selectors, range, limit } = series_question(&parameters)?;
     let asked = caller.asked();
     let names =
-        run(&shared, "", move |ops| ops.label_names(&asked, &selectors, range, limit.saturating_add(1))).await?;
+        run(&shared, "", move |ops| ops.label_names(&asked, &selectors, range, limit.saturating_add(1)))
+            .await?;
     Ok(listed(names, limit))
 }
 
@@ -141,7 +150,7 @@ pub(crate) async fn label_values(
     Path(name): Path<String>,
     parameters: Parameters,
 ) -> Answered {
-    let (selectors, range, limit) = series_question(&parameters)?;
+    let SeriesQuestion { selectors, range, limit } = series_question(&parameters)?;
     let asked = caller.asked();
     let values = run(&shared, "", move |ops| {
         ops.label_values(&asked, &name, &selectors, range, limit.saturating_add(1))
@@ -151,13 +160,18 @@ pub(crate) async fn label_values(
 }
 
 pub(crate) async fn series(State(shared): State<Shared>, caller: Caller, parameters: Parameters) -> Answered {
-    let (selectors, range, limit) = series_question(&parameters)?;
+    let SeriesQuestion { selectors, range, limit } = series_question(&parameters)?;
     let asked = caller.asked();
-    let all = run(&shared, "", move |ops| ops.series(&asked, &selectors, range, limit.saturating_add(1))).await?;
+    let all =
+        run(&shared, "", move |ops| ops.series(&asked, &selectors, range, limit.saturating_add(1))).await?;
     Ok(listed(all, limit))
 }
 
-pub(crate) async fn metadata(State(shared): State<Shared>, caller: Caller, parameters: Parameters) -> Answered {
+pub(crate) async fn metadata(
+    State(shared): State<Shared>,
+    caller: Caller,
+    parameters: Parameters,
+) -> Answered {
     let name = parameters.first("metric").map(str::to_owned);
     let limit = parameters.limit()?;
     let asked = caller.asked();
@@ -174,7 +188,7 @@ pub(crate) async fn metadata(State(shared): State<Shared>, caller: Caller, param
 }
 
 /// The query as the caller may ask about its text.
-async fn query_text(shared: &Shared, caller: &Caller, parameters: &Parameters) -> Result<String, Response> {
+async fn query_text(shared: &Shared, caller: &Caller, parameters: &Parameters) -> Result<String, Wrong> {
     let asked = caller.asked();
     run(shared, "", move |ops| {
         let action = operations::Action::new(operations::Verb::Read, operations::Noun::Metrics);
@@ -185,13 +199,21 @@ async fn query_text(shared: &Shared, caller: &Caller, parameters: &Parameters) -
     parameters.first("query").map(str::to_owned).ok_or_else(missing)
 }
 
-pub(crate) async fn format_query(State(shared): State<Shared>, caller: Caller, parameters: Parameters) -> Answered {
+pub(crate) async fn format_query(
+    State(shared): State<Shared>,
+    caller: Caller,
+    parameters: Parameters,
+) -> Answered {
     let text = query_text(&shared, &caller, &parameters).await?;
     let formatted = promql::format_query(&text, &Options::default().syntax);
     Ok(success(formatted.map_err(|error| failed(&QueryFailure::Query(error), &text))?.into()))
 }
 
-pub(crate) async fn parse_query(State(shared): State<Shared>, caller: Caller, parameters: Parameters) -> Answered {
+pub(crate) async fn parse_query(
+    State(shared): State<Shared>,
+    caller: Caller,
+    parameters: Parameters,
+) -> Answered {
     let text = query_text(&shared, &caller, &parameters).await?;
     let parsed = promql::parse(&text, &Options::default().syntax);
     let expr = parsed.map_err(|error| failed(&QueryFailure::Query(error), &text))?;

@@ -2,11 +2,10 @@
 
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use kernel::{Span, Timestamp};
 use metrics::promql::parse_duration;
 
-use super::encode::bad_data;
+use super::encode::{Wrong, bad_data, refused};
 
 /// Longest form body, in bytes.
 const MAX_FORM: usize = 1 << 20;
@@ -22,37 +21,42 @@ impl Parameters {
 
     /// Every value of `name` that is not empty.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(n, value)| n == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(n, value)| n == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     /// A time in milliseconds.
-    pub(super) fn time(&self, name: &str) -> Result<Option<i64>, Response> {
+    pub(super) fn time(&self, name: &str) -> Result<Option<i64>, Wrong> {
         self.first(name).map(|text| time(text).ok_or_else(|| invalid(name, text, "timestamp"))).transpose()
     }
 
     /// A duration in milliseconds, as seconds or in PromQL's notation.
-    pub(super) fn duration(&self, name: &str) -> Result<Option<i64>, Response> {
+    pub(super) fn duration(&self, name: &str) -> Result<Option<i64>, Wrong> {
         self.first(name).map(|text| duration(text).ok_or_else(|| invalid(name, text, "duration"))).transpose()
     }
 
     /// A duration as a span.
-    pub(super) fn span(&self, name: &str) -> Result<Option<Span>, Response> {
+    pub(super) fn span(&self, name: &str) -> Result<Option<Span>, Wrong> {
         Ok(self.duration(name)?.map(|ms| Span::from_millis(u64::try_from(ms).unwrap_or(0))))
     }
 
     /// A limit; absent and 0 are none.
-    pub(super) fn limit(&self) -> Result<usize, Response> {
+    pub(super) fn limit(&self) -> Result<usize, Wrong> {
         match self.first("limit") {
             None | Some("0") => Ok(usize::MAX),
-            Some(text) => text.parse().map_err(|_| bad_data("invalid parameter \"limit\": not a number from 0")),
+            Some(text) => {
+                text.parse().map_err(|_| bad_data("invalid parameter \"limit\": not a number from 0"))
+            }
         }
     }
 }
 
 impl<S: Send + Sync> FromRequest<S> for Parameters {
-    type Rejection = Response;
+    type Rejection = Wrong;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Wrong> {
         let pairs = |bytes: &[u8]| form_urlencoded::parse(bytes).into_owned().collect::<Vec<_>>();
         let mut all = pairs(request.uri().query().unwrap_or_default().as_bytes());
         let is_form = request
@@ -63,7 +67,7 @@ impl<S: Send + Sync> FromRequest<S> for Parameters {
         if is_form {
             let body = axum::body::to_bytes(request.into_body(), MAX_FORM).await.map_err(|_| {
                 let text = format!("the form is longer than {MAX_FORM} bytes");
-                (StatusCode::PAYLOAD_TOO_LARGE, bad_data(&text)).into_response()
+                refused(StatusCode::PAYLOAD_TOO_LARGE, &text)
             })?;
             all.extend(pairs(&body));
         }
@@ -71,7 +75,7 @@ impl<S: Send + Sync> FromRequest<S> for Parameters {
     }
 }
 
-fn invalid(name: &str, text: &str, what: &str) -> Response {
+fn invalid(name: &str, text: &str, what: &str) -> Wrong {
     bad_data(&format!("invalid parameter {name:?}: cannot parse {text:?} to a valid {what}"))
 }
 
