@@ -66,6 +66,9 @@ fn sample(schema: &Value, description: &Value) -> Value {
             let required = schema["required"].as_array().cloned().unwrap_or_default();
             let field = |name: &Value| {
                 let name = name.as_str().unwrap();
+                if let Some((_, value)) = PARAMETERS.iter().find(|(known, _)| *known == name) {
+                    return (name.to_owned(), json!(value));
+                }
                 (name.to_owned(), sample(&schema["properties"][name], description))
             };
             Value::Object(required.iter().map(field).collect())

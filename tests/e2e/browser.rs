@@ -97,7 +97,9 @@ async fn the_overview_shows_this_machines_cpu_moving() {
 async fn explore_runs_a_query_and_its_address_restores_it() {
     let Some((server, _operator, mut browser)) = signed_in().await else { return };
     click(&browser, "nav.side a[href='/explore']").await;
-    click(&browser, "ms-editor .cm-content").await;
+    // The editor has a shadow root, into which selectors do not reach.
+    let focus = "const e = document.querySelector('ms-editor')?.shadowRoot?.querySelector('.cm-content'); e?.focus(); return Boolean(e)";
+    browser.wait("the editor", focus).await;
     type_text(&browser, "count(node_cpu_seconds_total{mode=\"idle\"})").await;
     click(&browser, "ms-explore button.primary").await;
     browser.wait("a chart of the query", "return document.querySelector('ms-explore ms-chart canvas')").await;
@@ -140,7 +142,7 @@ async fn a_flag_is_flipped_with_a_reason_and_the_ledger_says_so() {
     assert_eq!(flag["state"], "DISABLED");
     let history = operator.get("/api/mainstay/v1/resources/Flag/new-checkout/history").await.ok();
     assert_eq!(history["items"][0]["reason"], "too many errors");
-    assert_eq!(history["items"][0]["actor"]["name"], "admin");
+    assert!(history["items"][0]["actor"].to_string().contains("admin"), "{history}");
     browser.goto(&format!("{}/audit", server.base())).await;
     browser
         .wait(
@@ -190,7 +192,8 @@ async fn the_keyboard_alone_suffices() {
         )
         .await;
     press(&browser, &["Enter"]).await;
-    browser.wait("the flag's page", "return location.pathname === '/flags/old-search'").await;
+    let page = "return location.pathname === '/flags/old-search' && !document.querySelector('dialog[open]')";
+    browser.wait("the flag's page", page).await;
     press(&browser, &["?"]).await;
     browser
         .wait("the keys", "return document.querySelector('dialog[open]')?.innerText.includes('Keys')")
@@ -205,7 +208,7 @@ async fn the_keyboard_alone_suffices() {
 #[tokio::test]
 async fn signing_out_and_in_again_leads_back_to_the_page() {
     let Some((server, _operator, mut browser)) = signed_in().await else { return };
-    let made = server.run(&["link", "create", "--user", "admin"]);
+    let made = server.run(&["user", "link", "admin"]);
     let link = made
         .stdout
         .split_whitespace()
@@ -280,4 +283,4 @@ const NAMELESS: &str = "
     const named = (e) => e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.innerText?.trim()
       || e.labels?.length || e.title || e.querySelector('img[alt]')?.alt;
     return [...document.querySelectorAll('button, a[href], input:not([type=hidden]), select, textarea')]
-      .filter((e) => e.getClientRects().length && !named(e)).map((e) => e.outerHTML.slice(0, 120));";
+      .filter((e) => e.checkVisibility({visibilityProperty: true}) && !named(e)).map((e) => e.outerHTML.slice(0, 120));";

@@ -224,10 +224,16 @@ async fn ofrep_answers_as_its_description_says() {
         return skip("no schemathesis, or no ../shared/conformance/ofrep");
     };
     let (server, _operator) = with_flags().await;
-    crate::openapi::schemathesis(
-        &folder.join("openapi.yaml").display().to_string(),
-        &server,
-        &server.http_as("viewer").await,
-        &[],
+    let text = std::fs::read_to_string(folder.join("openapi.yaml")).unwrap();
+    // The description lists the shapes of a value as `oneOf`, and among them one that every object has (the code
+    // default's), so that no value would be right; what is meant is `anyOf`.
+    let meant = text.replace(
+        "- oneOf:\n            - $ref: \"#/components/schemas/booleanFlag\"",
+        "- anyOf:\n            - $ref: \"#/components/schemas/booleanFlag\"",
     );
+    assert_ne!(text, meant, "the description has changed; look whether it still needs mending");
+    let path = server.data().parent().unwrap().join("ofrep.yaml");
+    std::fs::write(&path, meant).unwrap();
+    let viewer = server.http_as("viewer").await;
+    crate::openapi::schemathesis(&path.display().to_string(), &server, &viewer, &[]);
 }

@@ -1,6 +1,5 @@
 //! The query API as Prometheus' own clients see it, over this machine's real measurements.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -92,28 +91,22 @@ async fn answers_have_prometheus_shapes() {
     assert_eq!(viewer.get("/api/v1/query_range?query=1&start=0&end=1000000&step=1").await.status, 400);
 }
 
-/// A file with the token, as promtool takes it.
-fn http_config(server: &Mainstay, viewer: &Http) -> PathBuf {
-    let path = server.data().parent().unwrap().join("http.yml");
-    std::fs::write(&path, format!("authorization:\n  credentials: {}\n", viewer.token().unwrap())).unwrap();
-    path
-}
-
 #[tokio::test]
 async fn promtool_queries() {
     let Some(promtool) = promtool() else { return skip("no promtool") };
     let (server, viewer) = measuring().await;
-    let config = http_config(&server, &viewer);
+    // This promtool takes credentials in the URL alone: any user, with the token as the password.
+    let base = server.base().replace("http://", &format!("http://promtool:{}@", viewer.token().unwrap()));
     let check = |arguments: &[&str], expect: &str| {
         let (kind, rest) = arguments.split_first().unwrap();
         let mut command = Command::new(&promtool);
-        command.args(["query", kind, "--http.config.file"]).arg(&config).args(rest);
+        command.args(["query", kind]).args(rest);
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(text.contains(expect), "{arguments:?}: {text}");
     };
-    let base = server.base();
+    let base = base.as_str();
     check(&["instant", base, "count(node_cpu_seconds_total{mode=\"idle\"})"], "=>");
     check(&["range", base, "node_load1"], "node_load1");
     check(&["labels", base, "mode"], "idle");
@@ -127,7 +120,7 @@ async fn promtool_finds_our_own_exposition_clean() {
     let text = server.http().get("/metrics").await;
     assert_eq!(text.status, 200);
     let mut child = Command::new(promtool)
-        .args(["check", "metrics", "--lint=none"])
+        .args(["check", "metrics"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -135,5 +128,9 @@ async fn promtool_finds_our_own_exposition_clean() {
         .unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.text.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // 3 means that it was read and that names are not to the linter's taste; node_exporter's never were.
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{output:?}");
+    let remarks = String::from_utf8_lossy(&output.stderr).into_owned();
+    let ours: Vec<&str> = remarks.lines().filter(|line| line.starts_with("mainstay_")).collect();
+    assert!(ours.is_empty(), "{ours:?}");
 }

@@ -29,16 +29,21 @@ fn it_starts_within_a_second_the_first_time_and_again() {
     assert!(took.iter().min().unwrap() < &START, "{took:?}");
 }
 
-#[test]
-fn a_first_start_says_where_to_look_and_a_later_one_gives_no_link_away() {
+#[tokio::test]
+async fn a_link_is_given_until_somebody_has_signed_in() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("mainstay-data");
     let first = Mainstay::start_in(&data, &[]).unwrap();
     assert!(first.link().starts_with(first.base()), "{}", first.printed());
     first.stop(STOP);
     let second = Mainstay::start_in(&data, &[]).unwrap();
-    assert!(second.printed().contains(second.base()));
-    assert!(!second.printed().contains("link="), "{}", second.printed());
+    let link = second.link();
+    let body = json!({"link": link.split("link=").nth(1).unwrap()});
+    second.http().post("/api/mainstay/v1/session", &body).await.ok();
+    second.stop(STOP);
+    let third = Mainstay::start_in(&data, &[]).unwrap();
+    assert!(third.printed().contains(third.base()));
+    assert!(!third.printed().contains("link="), "{}", third.printed());
 }
 
 #[tokio::test]
