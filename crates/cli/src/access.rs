@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::{TokenCommand, UserCommand};
 use crate::client::Client;
-use crate::print::{say, show, table, text, time};
+use crate::print::{field, say, show, table, text, time};
 use crate::{Exit, Failure, Output};
 
 /// `mainstay token`
@@ -15,7 +15,8 @@ pub(crate) fn token(client: &Client, output: Output, command: TokenCommand) -> R
     match command {
         TokenCommand::Create { name, role, ttl, because } => {
             let name = name.unwrap_or_else(|| {
-                let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+                let since =
+                    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
                 format!("{role}-{}", since.as_secs())
             });
             let body = json!({"name": name, "role": role, "ttl": ttl, "reason": because.or_command()});
@@ -66,7 +67,8 @@ pub(crate) fn user(client: &Client, output: Output, command: UserCommand) -> Res
         }
         UserCommand::Add { name, role, password_stdin, because } => {
             let password = password_stdin.then(password).transpose()?;
-            let body = json!({"name": name, "role": role, "password": password, "reason": because.or_command()});
+            let body =
+                json!({"name": name, "role": role, "password": password, "reason": because.or_command()});
             client.post(&["users"], &body).json()?;
             say(&format!("{name} added as {role}; `mainstay user link {name}` makes a sign-in link"))
         }
@@ -94,7 +96,8 @@ pub(crate) fn user(client: &Client, output: Output, command: UserCommand) -> Res
             say(&format!("{name} is removed"))
         }
         UserCommand::Link { name, because } => {
-            let link = client.post(&["links"], &json!({"user": name, "reason": because.or_command()})).json()?;
+            let link =
+                client.post(&["links"], &json!({"user": name, "reason": because.or_command()})).json()?;
             show(output, &link, |link| {
                 eprintln!("mainstay: signs in {name} once, until {}:", time(&text(link, "/expires")));
                 format!("{}\n", text(link, "/url"))
@@ -105,8 +108,8 @@ pub(crate) fn user(client: &Client, output: Output, command: UserCommand) -> Res
 
 fn users(items: &[Value]) -> String {
     let row = |u: &Value| {
-        let state = if u["disabled"] == true { "disabled" } else { "" };
-        let way = if u["hasPassword"] == true { "password" } else { "link" };
+        let state = if field(u, "/disabled") == true { "disabled" } else { "" };
+        let way = if field(u, "/hasPassword") == true { "password" } else { "link" };
         vec![text(u, "/name"), text(u, "/role"), way.to_owned(), time(&text(u, "/created")), state.to_owned()]
     };
     let rows: Vec<Vec<String>> = items.iter().map(row).collect();

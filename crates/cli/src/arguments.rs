@@ -23,7 +23,13 @@ pub struct Cli {
 #[derive(Args, Clone, Debug)]
 pub struct GlobalArgs {
     /// Where Mainstay keeps everything; commands find its unix socket there.
-    #[arg(long, global = true, value_name = "DIR", env = "MAINSTAY_DATA_DIR", default_value = "./mainstay-data")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "MAINSTAY_DATA_DIR",
+        default_value = "./mainstay-data"
+    )]
     pub data_dir: PathBuf,
 
     /// Ask the server at this URL instead of the one of the data folder.

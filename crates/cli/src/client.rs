@@ -6,6 +6,7 @@ use futures::StreamExt as _;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
+use crate::print::field;
 use crate::{Exit, Failure, GlobalArgs};
 
 /// Where Mainstay's own API begins.
@@ -37,7 +38,8 @@ impl Client {
             .enable_all()
             .build()
             .map_err(|e| Failure::new(Exit::Bug, format!("the runtime cannot be started: {e}")))?;
-        let mut builder = reqwest::Client::builder().user_agent(concat!("mainstay/", env!("CARGO_PKG_VERSION")));
+        let mut builder =
+            reqwest::Client::builder().user_agent(concat!("mainstay/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = &global.ca_cert {
             builder = builder.tls_certs_merge([certificate(path)?]);
         }
@@ -45,7 +47,10 @@ impl Client {
             Some(url) => {
                 let url = url.trim_end_matches('/').to_owned();
                 if !url.starts_with("http://") && !url.starts_with("https://") {
-                    return Err(Failure::new(Exit::Usage, format!("--server {url}: write http://… or https://…")));
+                    return Err(Failure::new(
+                        Exit::Usage,
+                        format!("--server {url}: write http://… or https://…"),
+                    ));
                 }
                 (url.clone(), url)
             }
@@ -55,8 +60,9 @@ impl Client {
                 ("http://localhost".to_owned(), socket.display().to_string())
             }
         };
-        let http =
-            builder.build().map_err(|e| Failure::new(Exit::Bug, format!("the client cannot be made: {e}")))?;
+        let http = builder
+            .build()
+            .map_err(|e| Failure::new(Exit::Bug, format!("the client cannot be made: {e}")))?;
         Ok(Self { runtime, http, base, token: global.token.clone(), place })
     }
 
@@ -144,8 +150,7 @@ impl Call<'_> {
 
     fn send(self) -> Result<Response, Failure> {
         let Self { client, request } = self;
-        let response =
-            client.runtime.block_on(request.send()).map_err(|error| client.unreachable(&error))?;
+        let response = client.runtime.block_on(request.send()).map_err(|error| client.unreachable(&error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -185,14 +190,21 @@ impl Call<'_> {
     }
 
     /// Hands on the data of each server-sent event of the given name, until the server ends the stream.
-    pub(crate) fn events(self, name: &str, mut take: impl FnMut(Value) -> Result<(), Failure>) -> Result<(), Failure> {
+    pub(crate) fn events(
+        self,
+        name: &str,
+        mut take: impl FnMut(Value) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let mut buffer = String::new();
         self.stream(|piece| {
             buffer.push_str(&String::from_utf8_lossy(piece));
             while let Some(end) = buffer.find("\n\n") {
                 let event: String = buffer.drain(..end + 2).collect();
                 let field = |wanted: &str| {
-                    event.lines().find_map(|line| line.strip_prefix(wanted)).map(|rest| rest.trim_start().to_owned())
+                    event
+                        .lines()
+                        .find_map(|line| line.strip_prefix(wanted))
+                        .map(|rest| rest.trim_start().to_owned())
                 };
                 if field("event:").as_deref() == Some(name) {
                     let data = field("data:").unwrap_or_default();
@@ -209,8 +221,9 @@ impl Call<'_> {
 fn certificate(path: &Path) -> Result<reqwest::Certificate, Failure> {
     let pem = std::fs::read(path)
         .map_err(|e| Failure::new(Exit::Configuration, format!("{} cannot be read: {e}", path.display())))?;
-    reqwest::Certificate::from_pem(&pem)
-        .map_err(|e| Failure::new(Exit::Configuration, format!("{} is not a certificate: {e}", path.display())))
+    reqwest::Certificate::from_pem(&pem).map_err(|e| {
+        Failure::new(Exit::Configuration, format!("{} is not a certificate: {e}", path.display()))
+    })
 }
 
 /// What the API said when it refused.
@@ -222,23 +235,24 @@ fn refusal(status: StatusCode, body: &str) -> Failure {
     };
     let parsed: Value = serde_json::from_str(body).unwrap_or_default();
     // Mainstay's own shape, then Prometheus'.
-    let error = &parsed["error"];
-    let message = error["message"].as_str().or_else(|| error.as_str());
+    let error = field(&parsed, "/error");
+    let message = field(error, "/message").as_str().or_else(|| error.as_str());
     let Some(message) = message else {
         return Failure::new(exit, format!("refused with status {status}: {}", body.trim()));
     };
     let mut text = message.to_owned();
-    for problem in error["problems"].as_array().into_iter().flatten() {
-        let at = &problem["at"];
-        let place = at["line"].as_u64().map(|line| {
-            let file = at["file"].as_str().filter(|file| !file.is_empty()).map(|file| format!("{file}:"));
-            format!("{}{line}:{}: ", file.unwrap_or_default(), at["column"].as_u64().unwrap_or(1))
+    for problem in field(error, "/problems").as_array().into_iter().flatten() {
+        let at = field(problem, "/at");
+        let place = field(at, "/line").as_u64().map(|line| {
+            let file =
+                field(at, "/file").as_str().filter(|file| !file.is_empty()).map(|file| format!("{file}:"));
+            format!("{}{line}:{}: ", file.unwrap_or_default(), field(at, "/column").as_u64().unwrap_or(1))
         });
-        let hint = problem["hint"].as_str().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        let what = problem["message"].as_str().unwrap_or_default();
+        let hint = field(problem, "/hint").as_str().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let what = field(problem, "/message").as_str().unwrap_or_default();
         text.push_str(&format!("\n  {}{what}{hint}", place.unwrap_or_default()));
     }
-    if let Some(hint) = parsed["hint"].as_str() {
+    if let Some(hint) = field(&parsed, "/hint").as_str() {
         text.push_str(&format!("\n  {hint}"));
     }
     Failure::new(exit, text)

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::ExplainArgs;
 use crate::client::Client;
-use crate::print::{say, show, table, text};
+use crate::print::{field, say, show, table, text};
 use crate::{Exit, Failure, Output};
 
 /// Runs the command.
@@ -20,13 +20,17 @@ pub(crate) fn run(client: &Client, output: Output, args: &ExplainArgs) -> Result
     let mut parts = path.split('.');
     let kind = client.get(&["kinds", parts.next().unwrap_or_default()]).json()?;
     if args.schema {
-        return say(&serde_json::to_string_pretty(&kind["schema"]).unwrap_or_default());
+        return say(&serde_json::to_string_pretty(field(&kind, "/schema")).unwrap_or_default());
     }
     let fields: Vec<&str> = parts.collect();
-    let found = walk(&kind["schema"], &fields)?;
+    let found = walk(field(&kind, "/schema"), &fields)?;
     show(output, found, |found| {
-        let example = if fields.is_empty() { format!("\nExample:\n\n{}", text(&kind, "/example")) } else { String::new() };
-        describe(&kind["schema"], path, found) + &example
+        let example = if fields.is_empty() {
+            format!("\nExample:\n\n{}", text(&kind, "/example"))
+        } else {
+            String::new()
+        };
+        describe(field(&kind, "/schema"), path, found) + &example
     })
 }
 
@@ -39,19 +43,20 @@ fn kinds(items: &[Value]) -> String {
 /// The schema of a field, through `$ref`, arrays and maps.
 fn walk<'a>(root: &'a Value, fields: &[&str]) -> Result<&'a Value, Failure> {
     let mut at = root;
-    for field in fields {
+    for name in fields {
         at = inside(root, at);
-        let properties = &at["properties"];
-        let next = &properties[*field];
+        let properties = field(at, "/properties");
+        let next = properties.get(*name).unwrap_or(&Value::Null);
         at = if !next.is_null() {
             next
-        } else if at["additionalProperties"].is_object() {
-            &at["additionalProperties"]
+        } else if field(at, "/additionalProperties").is_object() {
+            field(at, "/additionalProperties")
         } else {
-            let names: Vec<&str> = properties.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-            let near = kernel::did_you_mean(field, names.iter().copied());
+            let names: Vec<&str> =
+                properties.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+            let near = kernel::did_you_mean(name, names.iter().copied());
             let hint = near.map_or_else(|| names.join(", "), |near| format!("did you mean {near:?}?"));
-            return Err(Failure::new(Exit::Refused, format!("there is no field {field:?} here: {hint}")));
+            return Err(Failure::new(Exit::Refused, format!("there is no field {name:?} here: {hint}")));
         };
     }
     Ok(at)
@@ -62,12 +67,12 @@ fn inside<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     let mut at = schema;
     // References lead nowhere twice in a schema of ours; the bound is for one that is not.
     for _ in 0..16 {
-        if let Some(reference) = at["$ref"].as_str().and_then(|r| r.strip_prefix('#')) {
+        if let Some(reference) = field(at, "/$ref").as_str().and_then(|r| r.strip_prefix('#')) {
             at = root.pointer(reference).unwrap_or(&Value::Null);
-        } else if let Some(choices) = at["anyOf"].as_array() {
-            at = choices.iter().find(|choice| choice["type"] != "null").unwrap_or(&Value::Null);
-        } else if at["items"].is_object() {
-            at = &at["items"];
+        } else if let Some(choices) = field(at, "/anyOf").as_array() {
+            at = choices.iter().find(|choice| field(choice, "/type") != "null").unwrap_or(&Value::Null);
+        } else if field(at, "/items").is_object() {
+            at = field(at, "/items");
         } else {
             break;
         }
@@ -78,18 +83,25 @@ fn inside<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 fn describe(root: &Value, path: &str, schema: &Value) -> String {
     let target = inside(root, schema);
     let mut out = format!("{path} <{}>\n", type_of(root, schema));
-    for description in [&schema["description"], &target["description"]] {
+    for description in [field(schema, "/description"), field(target, "/description")] {
         if let Some(words) = description.as_str() {
             out.push_str(&format!("  {words}\n"));
             break;
         }
     }
-    let required: Vec<&str> = target["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> =
+        field(target, "/required").as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let mut rows = Vec::new();
-    for (name, field) in target["properties"].as_object().into_iter().flatten() {
+    for (name, one) in field(target, "/properties").as_object().into_iter().flatten() {
         let mark = if required.contains(&name.as_str()) { "required" } else { "" };
-        let words = field["description"].as_str().or_else(|| inside(root, field)["description"].as_str());
-        rows.push(vec![name.clone(), type_of(root, field), mark.to_owned(), words.unwrap_or_default().to_owned()]);
+        let words =
+            field(one, "/description").as_str().or_else(|| field(inside(root, one), "/description").as_str());
+        rows.push(vec![
+            name.clone(),
+            type_of(root, one),
+            mark.to_owned(),
+            words.unwrap_or_default().to_owned(),
+        ]);
     }
     if !rows.is_empty() {
         out.push('\n');
@@ -99,25 +111,28 @@ fn describe(root: &Value, path: &str, schema: &Value) -> String {
 }
 
 fn type_of(root: &Value, schema: &Value) -> String {
-    if schema["items"].is_object() {
-        return format!("list of {}", type_of(root, &schema["items"]));
+    if field(schema, "/items").is_object() {
+        return format!("list of {}", type_of(root, field(schema, "/items")));
     }
     let target = inside(root, schema);
-    if let Some(fixed) = target["const"].as_str() {
+    if let Some(fixed) = field(target, "/const").as_str() {
         return format!("{fixed:?}");
     }
-    if let Some(choices) = target["enum"].as_array() {
+    if let Some(choices) = field(target, "/enum").as_array() {
         let names: Vec<&str> = choices.iter().filter_map(Value::as_str).collect();
         return names.join(" | ");
     }
-    if target["additionalProperties"].is_object() && target["properties"].is_null() {
-        return format!("map of {}", type_of(root, &target["additionalProperties"]));
+    if field(target, "/additionalProperties").is_object() && field(target, "/properties").is_null() {
+        return format!("map of {}", type_of(root, field(target, "/additionalProperties")));
     }
-    match &target["type"] {
+    match field(target, "/type") {
         Value::String(name) => name.clone(),
-        Value::Array(names) => {
-            names.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect::<Vec<_>>().join(" or ")
-        }
+        Value::Array(names) => names
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|name| *name != "null")
+            .collect::<Vec<_>>()
+            .join(" or "),
         _ => "any".to_owned(),
     }
 }

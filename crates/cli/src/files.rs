@@ -26,23 +26,33 @@ pub(crate) fn documents(paths: &[PathBuf]) -> Result<Vec<Value>, Failure> {
     }
     if found.is_empty() {
         let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        return Err(Failure::new(Exit::Refused, format!("there is no YAML or JSON file in {}", names.join(", "))));
+        return Err(Failure::new(
+            Exit::Refused,
+            format!("there is no YAML or JSON file in {}", names.join(", ")),
+        ));
     }
     Ok(found)
 }
 
 fn gather(path: &Path, depth: usize, found: &mut Vec<Value>) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| Failure::new(Exit::Refused, format!("{} cannot be read: {e}", path.display()));
+    let failed =
+        |e: std::io::Error| Failure::new(Exit::Refused, format!("{} cannot be read: {e}", path.display()));
     if depth > MAX_DEPTH {
-        return Err(Failure::new(Exit::Refused, format!("{}: folders nest deeper than {MAX_DEPTH}", path.display())));
+        return Err(Failure::new(
+            Exit::Refused,
+            format!("{}: folders nest deeper than {MAX_DEPTH}", path.display()),
+        ));
     }
     if !path.is_dir() {
         let text = std::fs::read_to_string(path).map_err(failed)?;
         found.push(json!({"file": path.display().to_string(), "text": text}));
         return Ok(());
     }
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(path).map_err(failed)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>().map_err(failed)?;
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
+        .map_err(failed)?
+        .map(|e| e.map(|e| e.path()))
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
     entries.sort();
     for entry in entries {
         let hidden = entry.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::arguments::{FlagCommand, FlagSetArgs, SwitchArgs};
 use crate::client::Client;
-use crate::print::{say, show, table, text, time};
+use crate::print::{field, say, show, table, text, time};
 use crate::{Exit, Failure, Output, references, resources};
 
 /// Runs the command.
@@ -31,7 +31,7 @@ pub(crate) fn run(client: &Client, output: Output, command: FlagCommand) -> Resu
                 "flagSet": set, "text": read(&file)?, "dryRun": dry_run, "reason": because.or_command(),
             });
             let answer = client.post(&["flags", "import"], &body).json()?;
-            for warning in answer["warnings"].as_array().into_iter().flatten() {
+            for warning in field(&answer, "/warnings").as_array().into_iter().flatten() {
                 let line = text(warning, "/at/line");
                 eprintln!("mainstay: {}:{line}: {}", file.display(), text(warning, "/message"));
             }
@@ -55,7 +55,12 @@ fn read(file: &Path) -> Result<String, Failure> {
     done.map_err(|e| Failure::new(Exit::Refused, format!("{} cannot be read: {e}", file.display())))
 }
 
-fn list(client: &Client, output: Output, query: Option<String>, environment: Option<String>) -> Result<(), Failure> {
+fn list(
+    client: &Client,
+    output: Output,
+    query: Option<String>,
+    environment: Option<String>,
+) -> Result<(), Failure> {
     let mut parameters = Vec::new();
     parameters.extend(query.map(|query| ("q", query)));
     parameters.extend(environment.map(|environment| ("environment", environment)));
@@ -64,7 +69,8 @@ fn list(client: &Client, output: Output, query: Option<String>, environment: Opt
         let rows: Vec<Vec<String>> = items
             .iter()
             .map(|flag| {
-                let debt: Vec<&str> = flag["debt"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                let debt: Vec<&str> =
+                    field(flag, "/debt").as_array().into_iter().flatten().filter_map(Value::as_str).collect();
                 vec![
                     text(flag, "/key"),
                     text(flag, "/state").to_lowercase(),
@@ -82,7 +88,8 @@ fn list(client: &Client, output: Output, query: Option<String>, environment: Opt
 }
 
 fn one(flag: &Value) -> String {
-    let mut out = format!("{}  {}  {}\n", text(flag, "/key"), text(flag, "/state"), text(flag, "/rollout/summary"));
+    let mut out =
+        format!("{}  {}  {}\n", text(flag, "/key"), text(flag, "/state"), text(flag, "/rollout/summary"));
     let lines = [
         ("What for", text(flag, "/description")),
         ("Owner", text(flag, "/owner")),
@@ -99,21 +106,24 @@ fn one(flag: &Value) -> String {
         out.push_str(&format!("  {name:<12}{value}\n"));
     }
     let default = text(flag, "/defaultVariant");
-    let rows: Vec<Vec<String>> = flag["variants"]
+    let rows: Vec<Vec<String>> = field(flag, "/variants")
         .as_object()
         .into_iter()
         .flatten()
         .map(|(name, value)| {
-            let count = flag["counts"][name.as_str()].as_u64().unwrap_or(0);
+            let count = field(flag, "/counts").get(name).and_then(Value::as_u64).unwrap_or(0);
             let mark = if *name == default { "default" } else { "" };
             vec![name.clone(), value.to_string(), count.to_string(), mark.to_owned()]
         })
         .collect();
     out.push('\n');
     out.push_str(&table(&["variant", "value", "served", ""], &rows, "no variants"));
-    let targeting = &flag["resource"]["spec"]["targeting"];
+    let targeting = field(flag, "/resource/spec/targeting");
     if !targeting.is_null() {
-        out.push_str(&format!("\nTargeting\n{}\n", serde_json::to_string_pretty(targeting).unwrap_or_default()));
+        out.push_str(&format!(
+            "\nTargeting\n{}\n",
+            serde_json::to_string_pretty(targeting).unwrap_or_default()
+        ));
     }
     out
 }
@@ -131,7 +141,10 @@ fn set(client: &Client, output: Output, args: &FlagSetArgs) -> Result<(), Failur
     let mut body = Map::new();
     body.insert("reason".into(), args.because.or_command().into());
     if let Some(default) = &args.default {
-        body.insert("defaultVariant".into(), if default == "code" { Value::Null } else { default.clone().into() });
+        body.insert(
+            "defaultVariant".into(),
+            if default == "code" { Value::Null } else { default.clone().into() },
+        );
     }
     if let Some(targeting) = &args.targeting {
         body.insert("targeting".into(), rule(targeting)?);
@@ -141,7 +154,8 @@ fn set(client: &Client, output: Output, args: &FlagSetArgs) -> Result<(), Failur
     }
     if !args.variant.is_empty() {
         let pairs = args.variant.iter().map(|text| {
-            let (name, value) = text.split_once('=').ok_or_else(|| usage(format!("--variant {text}: write name=JSON")))?;
+            let (name, value) =
+                text.split_once('=').ok_or_else(|| usage(format!("--variant {text}: write name=JSON")))?;
             let value = serde_json::from_str(value)
                 .map_err(|e| usage(format!("--variant {text}: the value is not JSON: {e}")))?;
             Ok((name.to_owned(), value))
@@ -182,7 +196,7 @@ fn fractions(text: &str) -> Result<Value, Failure> {
 }
 
 fn changed(key: &str, answer: &Value) -> String {
-    match answer["changeId"].as_str() {
+    match field(answer, "/changeId").as_str() {
         Some(change) => format!("{key} changed, version {}\nchange {change}\n", text(answer, "/version")),
         None => format!("{key} was so already, version {}\n", text(answer, "/version")),
     }
@@ -191,8 +205,10 @@ fn changed(key: &str, answer: &Value) -> String {
 fn switch(client: &Client, output: Output, args: &SwitchArgs, verb: &str) -> Result<(), Failure> {
     let body = json!({"reason": args.because.or_command(), "environment": args.environment});
     let answer = client.post(&["flags", &args.key, verb], &body).json()?;
-    show(output, &answer, |answer| match answer["changeId"].as_str() {
-        Some(change) => format!("{} {verb}d, version {}\nchange {change}\n", args.key, text(answer, "/version")),
+    show(output, &answer, |answer| match field(answer, "/changeId").as_str() {
+        Some(change) => {
+            format!("{} {verb}d, version {}\nchange {change}\n", args.key, text(answer, "/version"))
+        }
         None => format!("{} was {verb}d already\n", args.key),
     })
 }
@@ -217,7 +233,11 @@ fn evaluate(
     let answer = client.post(&["flags", key, "evaluate"], &body).json()?;
     show(output, &answer, |answer| {
         let variant = text(answer, "/variant");
-        let value = if answer["value"].is_null() { "the default of the caller's code".to_owned() } else { text(answer, "/value") };
+        let value = if field(answer, "/value").is_null() {
+            "the default of the caller's code".to_owned()
+        } else {
+            text(answer, "/value")
+        };
         let mut out = format!("{value}\n  reason   {}\n", text(answer, "/reason"));
         if !variant.is_empty() {
             out.push_str(&format!("  variant  {variant}\n"));
@@ -236,17 +256,19 @@ fn debt(client: &Client, output: Output, code: Option<&Path>) -> Result<(), Fail
     let items = match code {
         None => client.list(&["flags", "debt"], &[])?,
         Some(folder) => {
-            let keys: Vec<String> = client.list(&["flags"], &[])?.iter().map(|flag| text(flag, "/key")).collect();
+            let keys: Vec<String> =
+                client.list(&["flags"], &[])?.iter().map(|flag| text(flag, "/key")).collect();
             let body = json!({"references": references::count(folder, &keys)?});
             let answer = client.post(&["flags", "debt"], &body).query("limit", "1000").json()?;
-            answer["items"].as_array().cloned().unwrap_or_default()
+            field(&answer, "/items").as_array().cloned().unwrap_or_default()
         }
     };
     let rows: Vec<Vec<String>> = items
         .iter()
         .flat_map(|debt| {
-            let reasons = debt["reasons"].as_array().into_iter().flatten();
-            reasons.map(|r| vec![text(debt, "/key"), text(r, "/code"), text(r, "/text"), text(debt, "/owner")])
+            let reasons = field(debt, "/reasons").as_array().into_iter().flatten();
+            reasons
+                .map(|r| vec![text(debt, "/key"), text(r, "/code"), text(r, "/text"), text(debt, "/owner")])
         })
         .collect();
     show(output, &json!({ "items": items }), |_| table(&["flag", "debt", "why", "owner"], &rows, "no debt"))?;

@@ -15,7 +15,8 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
 
 /// Writes a man page per command into `dir`, or prints the main one.
 pub(crate) fn man(dir: Option<&Path>) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| Failure::new(Exit::Disk, format!("the man pages cannot be written: {e}"));
+    let failed =
+        |e: std::io::Error| Failure::new(Exit::Disk, format!("the man pages cannot be written: {e}"));
     match dir {
         Some(dir) => {
             std::fs::create_dir_all(dir).map_err(failed)?;

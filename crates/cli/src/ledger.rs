@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::LedgerCommand;
 use crate::client::Client;
-use crate::print::{say, show, text, time};
+use crate::print::{field, say, show, text, time};
 use crate::{Exit, Failure, Output};
 
 /// Runs the command.
@@ -26,15 +26,20 @@ pub(crate) fn run(client: &Client, output: Output, command: LedgerCommand) -> Re
 
 fn verify(client: &Client, output: Output) -> Result<(), Failure> {
     let found = client.post(&["ledger", "verify"], &json!({})).json()?;
-    let whole = found["ok"] == true;
+    let whole = field(&found, "/ok") == true;
     show(output, &found, |found| {
-        let mut out = format!("{} facts, {}\n", text(found, "/facts"), if whole { "whole" } else { "damaged" });
-        for damage in found["damage"].as_array().into_iter().flatten() {
+        let mut out =
+            format!("{} facts, {}\n", text(found, "/facts"), if whole { "whole" } else { "damaged" });
+        for damage in field(found, "/damage").as_array().into_iter().flatten() {
             out.push_str(&format!("  {}: {}\n", text(damage, "/place"), text(damage, "/what")));
         }
         out
     })?;
-    if whole { Ok(()) } else { Err(Failure::new(Exit::Damaged, "the ledger is damaged; restore it from a backup")) }
+    if whole {
+        Ok(())
+    } else {
+        Err(Failure::new(Exit::Damaged, "the ledger is damaged; restore it from a backup"))
+    }
 }
 
 fn tail(
@@ -49,7 +54,7 @@ fn tail(
         call = call.query_opt(name, value.as_deref());
     }
     let answer = call.json()?;
-    let mut facts: Vec<Value> = answer["items"].as_array().cloned().unwrap_or_default();
+    let mut facts: Vec<Value> = field(&answer, "/items").as_array().cloned().unwrap_or_default();
     facts.reverse();
     facts.truncate(lines);
     for fact in &facts {
@@ -58,7 +63,7 @@ fn tail(
     if !follow {
         return Ok(());
     }
-    let mut last = facts.last().and_then(|fact| fact["seq"].as_u64());
+    let mut last = facts.last().and_then(|fact| field(fact, "/seq").as_u64());
     // A server that restarts ends the stream; going on where it ended loses nothing.
     loop {
         let mut call = client.get(&["facts", "watch"]);
@@ -69,7 +74,7 @@ fn tail(
             call = call.query_opt(name, value.as_deref());
         }
         call.events("fact", |fact| {
-            last = fact["seq"].as_u64().or(last);
+            last = field(&fact, "/seq").as_u64().or(last);
             print_fact(output, &fact)
         })?;
     }
@@ -80,7 +85,7 @@ fn print_fact(output: Output, fact: &Value) -> Result<(), Failure> {
         Output::Json => say(&fact.to_string()),
         Output::Yaml => say(&format!("---\n{}", wire::document::to_yaml(fact))),
         Output::Table => {
-            let actor = &fact["actor"];
+            let actor = field(fact, "/actor");
             let reason = text(fact, "/reason");
             let reason = if reason.is_empty() { reason } else { format!("  {reason}") };
             say(&format!(
@@ -99,9 +104,10 @@ fn print_fact(output: Output, fact: &Value) -> Result<(), Failure> {
 fn export(client: &Client, to: Option<&Path>) -> Result<(), Failure> {
     let call = client.get(&["ledger", "export"]);
     let Some(path) = to else {
-        return call.stream(|piece| say_raw(piece));
+        return call.stream(say_raw);
     };
-    let failed = |e: std::io::Error| Failure::new(Exit::Disk, format!("{} cannot be written: {e}", path.display()));
+    let failed =
+        |e: std::io::Error| Failure::new(Exit::Disk, format!("{} cannot be written: {e}", path.display()));
     let mut file = File::create(path).map_err(failed)?;
     call.stream(|piece| file.write_all(piece).map_err(failed))?;
     file.sync_all().map_err(failed)

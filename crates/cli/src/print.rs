@@ -18,7 +18,11 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints a value as the output format says; `table` makes the text for people.
-pub(crate) fn show(output: Output, value: &Value, table: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
+pub(crate) fn show(
+    output: Output,
+    value: &Value,
+    table: impl FnOnce(&Value) -> String,
+) -> Result<(), Failure> {
     match output {
         Output::Table => say(&table(value)),
         Output::Json => say(&serde_json::to_string_pretty(value).unwrap_or_default()),
@@ -37,7 +41,8 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>], empty: &str) -> Str
     };
     let widths: Vec<usize> = (0..headings.len()).map(width).collect();
     let line = |cells: &[String]| {
-        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let padded: Vec<String> =
+            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         format!("{}\n", padded.join("  ").trim_end())
     };
     let head: Vec<String> = headings.iter().map(|heading| heading.to_uppercase()).collect();
@@ -52,6 +57,11 @@ pub(crate) fn text(value: &Value, pointer: &str) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     }
+}
+
+/// The value at a JSON pointer; null when nothing is there.
+pub(crate) fn field<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
 }
 
 /// A number field, or zero.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::arguments::QueryArgs;
 use crate::chart::{figure, sparkline};
 use crate::client::Client;
-use crate::print::{show, table};
+use crate::print::{field, show, table};
 use crate::{Exit, Failure, Output};
 
 /// Points of a chart.
@@ -21,7 +21,7 @@ pub(crate) fn run(client: &Client, output: Output, args: &QueryArgs) -> Result<(
             .query_opt("time", args.at.as_deref())
             .json()?,
         Some(range) => {
-            let end = args.at.as_deref().map_or_else(now, |text| seconds(text))?;
+            let end = args.at.as_deref().map_or_else(now, seconds)?;
             let start = end - range.as_nanos() as f64 / 1e9;
             let step = args.step.map_or_else(
                 || (range.as_nanos() as f64 / 1e9 / POINTS as f64).max(1.0),
@@ -37,16 +37,19 @@ pub(crate) fn run(client: &Client, output: Output, args: &QueryArgs) -> Result<(
         }
     };
     for list in ["warnings", "infos"] {
-        for note in answer[list].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for note in answer.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        {
             eprintln!("mainstay: {note}");
         }
     }
-    show(output, &answer["data"], people)
+    show(output, field(&answer, "/data"), people)
 }
 
 fn now() -> Result<f64, Failure> {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map(|since| since.as_secs_f64()).map_err(|e| Failure::new(Exit::Bug, format!("the clock is wrong: {e}")))
+    since
+        .map(|since| since.as_secs_f64())
+        .map_err(|e| Failure::new(Exit::Bug, format!("the clock is wrong: {e}")))
 }
 
 fn seconds(text: &str) -> Result<f64, Failure> {
@@ -59,8 +62,8 @@ fn seconds(text: &str) -> Result<f64, Failure> {
 }
 
 fn people(data: &Value) -> String {
-    let result = &data["result"];
-    match data["resultType"].as_str() {
+    let result = field(data, "/result");
+    match field(data, "/resultType").as_str() {
         Some("matrix") => matrix(result),
         Some("vector") => vector(result),
         _ => format!("{}\n", result[1].as_str().unwrap_or_default()),
@@ -73,8 +76,11 @@ fn vector(result: &Value) -> String {
         .into_iter()
         .flatten()
         .map(|row| {
-            let value = row["value"][1].as_str().map(str::to_owned);
-            vec![series(&row["metric"]), value.unwrap_or_else(|| histogram(&row["histogram"][1]))]
+            let value = field(row, "/value/1").as_str().map(str::to_owned);
+            vec![
+                series(field(row, "/metric")),
+                value.unwrap_or_else(|| histogram(field(row, "/histogram/1"))),
+            ]
         })
         .collect();
     table(&["series", "value"], &rows, "no series: the query is right and nothing satisfies it")
@@ -83,15 +89,20 @@ fn vector(result: &Value) -> String {
 fn histogram(value: &Value) -> String {
     format!(
         "histogram of {} observations, sum {}",
-        value["count"].as_str().unwrap_or("?"),
-        value["sum"].as_str().unwrap_or("?")
+        field(value, "/count").as_str().unwrap_or("?"),
+        field(value, "/sum").as_str().unwrap_or("?")
     )
 }
 
 fn matrix(result: &Value) -> String {
     let all: Vec<&Value> = result.as_array().into_iter().flatten().collect();
     let times = |row: &&Value| -> Vec<f64> {
-        row["values"].as_array().into_iter().flatten().filter_map(|pair| pair[0].as_f64()).collect()
+        field(row, "/values")
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|pair| field(pair, "/0").as_f64())
+            .collect()
     };
     // One column per time at which any series has a value, so that lines stand under each other.
     let mut columns: Vec<f64> = all.iter().flat_map(times).collect();
@@ -101,18 +112,17 @@ fn matrix(result: &Value) -> String {
         .iter()
         .map(|row| {
             let mut values: Vec<Option<f64>> = vec![None; columns.len()];
-            for pair in row["values"].as_array().into_iter().flatten() {
-                let (Some(t), Some(v)) = (pair[0].as_f64(), pair[1].as_str()) else { continue };
+            for pair in field(row, "/values").as_array().into_iter().flatten() {
+                let (Some(t), Some(v)) = (field(pair, "/0").as_f64(), pair[1].as_str()) else { continue };
                 let at = columns.binary_search_by(|column| column.total_cmp(&t));
-                if let (Ok(at), Ok(v)) = (at, parse(v)) {
-                    if let Some(slot) = values.get_mut(at) {
-                        *slot = Some(v);
-                    }
+                let slot = at.ok().and_then(|at| values.get_mut(at));
+                if let (Some(slot), Ok(v)) = (slot, parse(v)) {
+                    *slot = Some(v);
                 }
             }
             let finite = || values.iter().flatten().copied().filter(|v| v.is_finite());
             vec![
-                series(&row["metric"]),
+                series(field(row, "/metric")),
                 sparkline(&values),
                 figure(finite().fold(f64::INFINITY, f64::min)),
                 figure(finite().fold(f64::NEG_INFINITY, f64::max)),
@@ -134,14 +144,18 @@ fn parse(text: &str) -> Result<f64, std::num::ParseFloatError> {
 /// `name{a="b"}`
 fn series(metric: &Value) -> String {
     let labels = metric.as_object();
-    let name = metric["__name__"].as_str().unwrap_or_default();
+    let name = field(metric, "/__name__").as_str().unwrap_or_default();
     let others: Vec<String> = labels
         .into_iter()
         .flatten()
         .filter(|(label, _)| label.as_str() != "__name__")
         .map(|(label, value)| format!("{label}={value}"))
         .collect();
-    if others.is_empty() && !name.is_empty() { name.to_owned() } else { format!("{name}{{{}}}", others.join(", ")) }
+    if others.is_empty() && !name.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name}{{{}}}", others.join(", "))
+    }
 }
 
 #[cfg(test)]

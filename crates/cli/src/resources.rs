@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::arguments::{ApplyArgs, DeleteArgs, FilesArgs, GetArgs, NamedArgs};
 use crate::client::Client;
 use crate::files::documents;
-use crate::print::{say, show, table, text, time};
+use crate::print::{field, say, show, table, text, time};
 use crate::{Exit, Failure, Output};
 
 /// `mainstay apply`
@@ -27,11 +27,11 @@ pub(crate) fn apply(client: &Client, output: Output, args: &ApplyArgs) -> Result
 /// One line per resource, and the change's name.
 pub(crate) fn outcomes(answer: &Value, dry_run: bool) -> String {
     let mut out = String::new();
-    for result in answer["results"].as_array().into_iter().flatten() {
+    for result in field(answer, "/results").as_array().into_iter().flatten() {
         let would = if dry_run { " (dry run)" } else { "" };
         out.push_str(&format!("{} {}{would}\n", text(result, "/key"), text(result, "/outcome")));
     }
-    if let Some(change) = answer["changeId"].as_str() {
+    if let Some(change) = field(answer, "/changeId").as_str() {
         out.push_str(&format!("change {change}\n"));
     }
     out
@@ -42,7 +42,8 @@ pub(crate) fn validate(client: &Client, output: Output, args: &FilesArgs) -> Res
     let body = json!({"documents": documents(&args.files)?});
     let answer = client.post(&["resources", "validate"], &body).json()?;
     show(output, &answer, |answer| {
-        let keys: Vec<String> = answer["results"].as_array().into_iter().flatten().map(|r| text(r, "/key")).collect();
+        let keys: Vec<String> =
+            field(answer, "/results").as_array().into_iter().flatten().map(|r| text(r, "/key")).collect();
         format!("{}\n{} in order\n", keys.join("\n"), keys.len())
     })
 }
@@ -51,11 +52,21 @@ pub(crate) fn validate(client: &Client, output: Output, args: &FilesArgs) -> Res
 pub(crate) fn diff(client: &Client, output: Output, args: &FilesArgs) -> Result<(), Failure> {
     let body = json!({"documents": documents(&args.files)?});
     let answer = client.post(&["resources", "diff"], &body).json()?;
-    let changes: Vec<&Value> =
-        answer["results"].as_array().into_iter().flatten().filter(|r| r["outcome"] != "unchanged").collect();
+    let changes: Vec<&Value> = field(&answer, "/results")
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|r| field(r, "/outcome") != "unchanged")
+        .collect();
     show(output, &answer, |_| {
-        let one = |r: &&Value| format!("{} would be {}\n{}", text(r, "/key"), text(r, "/outcome"), text(r, "/diff"));
-        if changes.is_empty() { "nothing would change\n".to_owned() } else { changes.iter().map(one).collect() }
+        let one = |r: &&Value| {
+            format!("{} would be {}\n{}", text(r, "/key"), text(r, "/outcome"), text(r, "/diff"))
+        };
+        if changes.is_empty() {
+            "nothing would change\n".to_owned()
+        } else {
+            changes.iter().map(one).collect()
+        }
     })?;
     match changes.len() {
         0 => Ok(()),
@@ -132,7 +143,7 @@ pub(crate) fn delete(client: &Client, output: Output, args: &DeleteArgs) -> Resu
     let answer = call.json()?;
     show(output, &answer, |answer| {
         let name = format!("{}/{}", args.named.kind, args.named.name);
-        match answer["changeId"].as_str() {
+        match field(answer, "/changeId").as_str() {
             Some(change) => format!("{name} deleted\nchange {change}\n"),
             None => format!("{name} would be deleted (dry run)\n"),
         }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::print::{bytes, elapsed, number, percent, show, table, text};
+use crate::print::{bytes, elapsed, field, number, percent, show, table, text};
 use crate::{Failure, Output};
 
 /// Runs the command.
@@ -29,14 +29,20 @@ fn machine(host: &Value) -> String {
     let busy: Vec<String> = modes
         .into_iter()
         .flatten()
-        .filter_map(|(mode, share)| share.as_f64().filter(|s| *s >= 0.0005).map(|s| format!("{mode} {}", percent(s))))
+        .filter_map(|(mode, share)| {
+            share.as_f64().filter(|s| *s >= 0.0005).map(|s| format!("{mode} {}", percent(s)))
+        })
         .collect();
     out.push_str(&line("CPU", &busy.join("  ")));
-    let load: Vec<String> =
-        host["load"].as_array().into_iter().flatten().map(|v| format!("{:.2}", v.as_f64().unwrap_or(0.0))).collect();
+    let load: Vec<String> = field(host, "/load")
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|v| format!("{:.2}", v.as_f64().unwrap_or(0.0)))
+        .collect();
     out.push_str(&line("Load", &load.join("  ")));
     let pressure = |name: &str| format!("{name} {:.1}%", number(host, &format!("/pressure/{name}/some")));
-    if host["pressure"].is_object() {
+    if field(host, "/pressure").is_object() {
         out.push_str(&line("Pressure", &["cpu", "memory", "io"].map(pressure).join("  ")));
     }
     let (total, available) = (number(host, "/memory/totalBytes"), number(host, "/memory/availableBytes"));
@@ -119,7 +125,10 @@ fn mainstay(status: &Value) -> String {
         bytes(number(status, "/process/residentBytes")),
         text(status, "/dataDir")
     );
-    out.push_str(&line("Ledger", &format!("{} facts, {}", text(status, "/ledger/head"), bytes(number(status, "/ledger/bytes")))));
+    out.push_str(&line(
+        "Ledger",
+        &format!("{} facts, {}", text(status, "/ledger/head"), bytes(number(status, "/ledger/bytes"))),
+    ));
     out.push_str(&line(
         "Store",
         &format!(
@@ -130,8 +139,8 @@ fn mainstay(status: &Value) -> String {
             bytes(number(status, "/store/bytes") + number(status, "/store/walBytes"))
         ),
     ));
-    for run in status["collectors"].as_array().into_iter().flatten() {
-        if let Some(error) = run["error"].as_str() {
+    for run in field(status, "/collectors").as_array().into_iter().flatten() {
+        if let Some(error) = field(run, "/error").as_str() {
             out.push_str(&line("Failing", &format!("{}: {error}", text(run, "/name"))));
         }
     }

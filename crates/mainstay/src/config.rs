@@ -100,7 +100,9 @@ fn tls(args: &ServeArgs, file: &File) -> Result<Tls, Failure> {
         (Some(_), Some(_), true) => Err(wrong("tlsCert and tlsSelfSigned exclude each other: keep one")),
         (None, None, true) => Ok(Tls::SelfSigned),
         (None, None, false) => Ok(Tls::Off),
-        (Some(_), None, _) => Err(wrong("tlsCert is given without tlsKey: name the certificate's private key")),
+        (Some(_), None, _) => {
+            Err(wrong("tlsCert is given without tlsKey: name the certificate's private key"))
+        }
         (None, Some(_), _) => Err(wrong("tlsKey is given without tlsCert: name the certificate of the key")),
     }
 }

@@ -100,8 +100,12 @@ pub(crate) fn disk(path: &Path, what: &str, error: &std::io::Error) -> Failure {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             "free some space, or choose another folder with --data-dir"
         }
-        ErrorKind::PermissionDenied => "choose a folder this user may write with --data-dir, or change its owner",
-        ErrorKind::ReadOnlyFilesystem => "the file system is read-only: choose another folder with --data-dir",
+        ErrorKind::PermissionDenied => {
+            "choose a folder this user may write with --data-dir, or change its owner"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            "the file system is read-only: choose another folder with --data-dir"
+        }
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
             "something that is not a folder is in the way: move it, or choose another folder with --data-dir"
         }

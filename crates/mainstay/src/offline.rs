@@ -13,7 +13,8 @@ use crate::data::{DataFolder, disk, ledger_failure};
 pub(crate) fn run(global: &GlobalArgs, command: &LedgerCommand) -> Result<(), Failure> {
     let folder = DataFolder::open(&global.data_dir)?;
     let place = folder.folder("ledger")?;
-    let ledger = SqliteLedger::open(&place, &LedgerOptions::default()).map_err(|e| ledger_failure(&place, &e))?;
+    let ledger =
+        SqliteLedger::open(&place, &LedgerOptions::default()).map_err(|e| ledger_failure(&place, &e))?;
     match command {
         LedgerCommand::Import { file } => import(&ledger, file),
         _ => verify(&ledger),

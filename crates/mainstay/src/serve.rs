@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use api::listen::{
-    Certificates, Connections, Event, Limits, ListenError, ListenPolicy, Listener, PemPair, Serving, SocketAccess,
-    TlsError, self_signed,
+    Certificates, Connections, Event, Limits, ListenError, ListenPolicy, Listener, PemPair, Serving,
+    SocketAccess, TlsError, self_signed,
 };
 use api::{About, ServerOptions};
 use cli::{Exit, Failure, GlobalArgs, ServeArgs};
@@ -60,9 +60,9 @@ async fn serve(settings: &Settings, folder: &DataFolder, warnings: &[String]) ->
     let mut interrupt = signal(SignalKind::interrupt()).map_err(signal_failure)?;
     let listeners = bind(settings, folder)?;
     let (operations, store) = open(settings, folder)?;
-    let link = operations
-        .start_access()
-        .map_err(|fault| Failure::new(Exit::Disk, format!("the first administrator was not made: {fault}")))?;
+    let link = operations.start_access().map_err(|fault| {
+        Failure::new(Exit::Disk, format!("the first administrator was not made: {fault}"))
+    })?;
     let about = Arc::new(About {
         started: operations.now(),
         hostname: hostname(),
@@ -111,7 +111,9 @@ async fn close(operations: &Arc<Operations>, store: &Arc<Store>) {
             eprintln!("mainstay: snapshots were not kept, the next start will take longer: {error}");
         }
         if let Err(error) = store.close() {
-            eprintln!("mainstay: the telemetry store was not closed, the next start will take longer: {error}");
+            eprintln!(
+                "mainstay: the telemetry store was not closed, the next start will take longer: {error}"
+            );
         }
     });
     if let Err(error) = closed.await {
@@ -122,7 +124,8 @@ async fn close(operations: &Arc<Operations>, store: &Arc<Store>) {
 /// Opens the ledger and the store and loads every chapter.
 fn open(settings: &Settings, folder: &DataFolder) -> Result<(Arc<Operations>, Arc<Store>), Failure> {
     let place = folder.folder("ledger")?;
-    let ledger = SqliteLedger::open(&place, &LedgerOptions::default()).map_err(|e| ledger_failure(&place, &e))?;
+    let ledger =
+        SqliteLedger::open(&place, &LedgerOptions::default()).map_err(|e| ledger_failure(&place, &e))?;
     let place = folder.folder("telemetry")?;
     let options = store::Options {
         memory_limit: settings.memory_limit,
@@ -161,7 +164,9 @@ fn open(settings: &Settings, folder: &DataFolder) -> Result<(Arc<Operations>, Ar
             query_limits: operations::metrics::Limits::default(),
         },
     )
-    .map_err(|error| Failure::new(Exit::Damaged, format!("the ledger in {} cannot be read: {error}", place.display())))?;
+    .map_err(|error| {
+        Failure::new(Exit::Damaged, format!("the ledger in {} cannot be read: {error}", place.display()))
+    })?;
     Ok((Arc::new(operations), store))
 }
 
@@ -213,7 +218,9 @@ fn say(event: Event) {
         Event::CertificateReloaded => eprintln!("mainstay: the new certificate is served"),
         Event::CertificateRefused(error) => eprintln!("mainstay: the certificate before stays: {error}"),
         Event::AcceptFailed { place, error } => eprintln!("mainstay: {place}: no more connections: {error}"),
-        Event::Full { place, limit } => eprintln!("mainstay: {place} has all {limit} connections it may have"),
+        Event::Full { place, limit } => {
+            eprintln!("mainstay: {place} has all {limit} connections it may have")
+        }
     }
 }
 
@@ -253,7 +260,7 @@ fn hostname() -> String {
 /// Bytes of memory this process may use: the machine's, or less where a control group says so.
 fn machine_memory() -> u64 {
     let info = rustix::system::sysinfo();
-    let machine = u64::from(info.totalram).saturating_mul(u64::from(info.mem_unit));
+    let machine = info.totalram.saturating_mul(u64::from(info.mem_unit));
     let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
     let limit = group.and_then(|text| text.trim().parse::<u64>().ok());
     limit.map_or(machine, |limit| limit.min(machine))

@@ -7,8 +7,8 @@ use kernel::{Actor, ActorKind, Fault, Role, Span, Timestamp};
 use parking_lot::Mutex;
 use security::access::{Context, authorise as decide_access};
 use security::identity::{
-    self, Command, Digest, DigestKey, Fact, Name, Password, PasswordHash, Proof, Secret, SecretKind, SessionInfo, State,
-    TokenInfo, UserInfo, Verdict,
+    self, Command, Digest, DigestKey, Fact, Name, Password, PasswordHash, Proof, Secret, SecretKind,
+    SessionInfo, State, TokenInfo, UserInfo, Verdict,
 };
 use security::rate::SignInLimits;
 use sha2::{Digest as _, Sha256};
@@ -171,10 +171,14 @@ impl Operations {
         match credentials {
             Credentials::None => Ok(Actor::anonymous()),
             Credentials::Local { uid } => Ok(self.local_actor(*uid)),
-            Credentials::Session(text) => Ok(self.session_of(text).map_or_else(Actor::anonymous, |(actor, _)| actor)),
+            Credentials::Session(text) => {
+                Ok(self.session_of(text).map_or_else(Actor::anonymous, |(actor, _)| actor))
+            }
             Credentials::Bearer(text) => self.bearer(text, address),
             // Whoever can only send a password sends a token in its place.
-            Credentials::Basic { password, .. } if password.starts_with("mst_") => self.bearer(password, address),
+            Credentials::Basic { password, .. } if password.starts_with("mst_") => {
+                self.bearer(password, address)
+            }
             Credentials::Basic { user, password } => self.basic(user, password, address),
         }
     }
@@ -215,7 +219,9 @@ impl Operations {
                 self.record_use(&digest);
                 Ok(actor)
             }
-            None => refused("this token is unknown, revoked or expired; make one with `mainstay token create`".into()),
+            None => refused(
+                "this token is unknown, revoked or expired; make one with `mainstay token create`".into(),
+            ),
         }
     }
 
@@ -370,7 +376,8 @@ impl Operations {
         if let Some(address) = address {
             self.access.limits.lock().attempt(address, None, self.now()).map_err(limited)?;
         }
-        let link = Secret::parse(SecretKind::Link, link).map_err(|_| Fault::from(identity::Refusal::LinkSpent))?;
+        let link =
+            Secret::parse(SecretKind::Link, link).map_err(|_| Fault::from(identity::Refusal::LinkSpent))?;
         let done = self.open_session(Proof::Link { digest: link.digest(&self.access.key) }, replaces);
         if done.is_err() {
             self.counters.sign_in(false);
@@ -401,8 +408,9 @@ impl Operations {
             }
         };
         let actor = user.and_then(|user| self.security.read().state.user_actor(&user));
-        let asked = Asked { actor: actor.unwrap_or_else(Actor::anonymous), local: false, reason: "sign-in".into() };
-        self.change_access(&asked, Command::SignIn { proof, session: digest.clone(), replaces })?;
+        let asked =
+            Asked { actor: actor.unwrap_or_else(Actor::anonymous), local: false, reason: "sign-in".into() };
+        self.change_access(&asked, Command::SignIn { proof, session: digest, replaces })?;
         self.counters.sign_in(true);
         let found = self.security.read().state.session(&digest, self.now());
         let (actor, session) = found.ok_or_else(|| Fault::bug("a session just opened is not there"))?;
@@ -415,7 +423,8 @@ impl Operations {
     /// Nobody is signed in with it.
     pub fn sign_out(&self, asked: &Asked, secret: &str) -> Result<(), Fault> {
         self.authorise(asked, &Action::new(Verb::Manage, Noun::OwnSession))?;
-        let (_, session) = self.session_of(secret).ok_or_else(|| Fault::unauthenticated("this session has ended"))?;
+        let (_, session) =
+            self.session_of(secret).ok_or_else(|| Fault::unauthenticated("this session has ended"))?;
         self.change_access(asked, Command::CloseSession { id: session.id }).map(|_| ())
     }
 }
@@ -436,7 +445,13 @@ impl Operations {
     ///
     /// # Errors
     /// Denied, a name or password that breaks the rules, or the user exists.
-    pub fn add_user(&self, asked: &Asked, name: &str, role: Role, password: Option<&str>) -> Result<UserInfo, Fault> {
+    pub fn add_user(
+        &self,
+        asked: &Asked,
+        name: &str,
+        role: Role,
+        password: Option<&str>,
+    ) -> Result<UserInfo, Fault> {
         self.authorise(asked, &Action::new(Verb::Manage, Noun::Users).on(format!("User/{name}")))?;
         let valid = parse_name(name)?;
         let password = password.map(|password| self.hash(name, password)).transpose()?;
@@ -448,7 +463,13 @@ impl Operations {
     ///
     /// # Errors
     /// Denied, no such user, or a password that breaks the rules.
-    pub fn set_password(&self, asked: &Asked, user: &str, password: &str, session: Option<&str>) -> Result<(), Fault> {
+    pub fn set_password(
+        &self,
+        asked: &Asked,
+        user: &str,
+        password: &str,
+        session: Option<&str>,
+    ) -> Result<(), Fault> {
         let own = asked.actor.kind == ActorKind::User && asked.actor.name == user;
         authorise(asked, &Action::new(Verb::Write, Noun::Password).on(format!("User/{user}")), own)?;
         let keep = session.and_then(|secret| self.session_of(secret)).map(|(_, session)| session.id);
@@ -557,7 +578,8 @@ impl Operations {
             asked.actor.kind == ActorKind::User && session.user.as_str() == asked.actor.name
         });
         authorise(asked, &Action::new(Verb::Manage, Noun::Sessions).on(id), own)?;
-        self.change_access(asked, Command::CloseSession { id: identity::SessionId(id.to_owned()) }).map(|_| ())
+        self.change_access(asked, Command::CloseSession { id: identity::SessionId(id.to_owned()) })
+            .map(|_| ())
     }
 }
 

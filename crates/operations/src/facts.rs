@@ -28,7 +28,8 @@ impl Operations {
     pub fn fact(&self, asked: &Asked, seq: FactSeq) -> Result<FactRecord, Fault> {
         self.authorise(asked, &Action::new(Verb::Read, Noun::Facts))?;
         let found = self.ledger.fact(seq).map_err(ledger_fault)?;
-        let missing = || Fault::not_found(format!("there is no fact {seq}: the last is {}", self.ledger.head()));
+        let missing =
+            || Fault::not_found(format!("there is no fact {seq}: the last is {}", self.ledger.head()));
         let mut fact = found.ok_or_else(missing)?;
         redact(&mut fact);
         Ok(fact)
@@ -56,7 +57,12 @@ impl Operations {
     ///
     /// # Errors
     /// Denied, or the ledger cannot be read.
-    pub fn export_facts(&self, asked: &Asked, after: FactSeq, limit: usize) -> Result<Vec<FactRecord>, Fault> {
+    pub fn export_facts(
+        &self,
+        asked: &Asked,
+        after: FactSeq,
+        limit: usize,
+    ) -> Result<Vec<FactRecord>, Fault> {
         self.authorise(asked, &Action::new(Verb::Manage, Noun::Ledger))?;
         self.ledger.read(after, limit, None).map_err(ledger_fault)
     }

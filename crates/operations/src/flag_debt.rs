@@ -54,11 +54,16 @@ impl Operations {
     ///
     /// # Errors
     /// Denied, or the store cannot be read.
-    pub fn flag_debt(&self, asked: &Asked, references: Option<&BTreeMap<String, u64>>) -> Result<Vec<Debt>, Fault> {
+    pub fn flag_debt(
+        &self,
+        asked: &Asked,
+        references: Option<&BTreeMap<String, u64>>,
+    ) -> Result<Vec<Debt>, Fault> {
         self.authorise(asked, &Action::new(Verb::Read, Noun::Flags))?;
         let oldest = self.store.stats().oldest.map_or_else(|| self.now(), Timestamp::from_millis);
         let mut usage = UsageByVariant { since: oldest, ..UsageByVariant::default() };
-        let window = format!("sum by (flag, variant) (increase(mainstay_flag_evaluations_total[{ONE_SIDED_AFTER}]))");
+        let window =
+            format!("sum by (flag, variant) (increase(mainstay_flag_evaluations_total[{ONE_SIDED_AFTER}]))");
         for (labels, v) in self.own_vector(&window)? {
             let variant = labels.get("variant").unwrap_or_default().to_owned();
             usage.flags.entry(name_of(&labels)).or_default().by_variant.insert(variant, v.round() as u64);
@@ -87,7 +92,10 @@ impl Operations {
             "max by (flag) (max_over_time(mainstay_flag_last_evaluation_timestamp_seconds[{LAST_WITHIN}]))"
         );
         let all = self.own_vector(&query)?;
-        Ok(all.into_iter().map(|(l, v)| (name_of(&l), Timestamp::from_millis((v * 1_000.0) as i64))).collect())
+        Ok(all
+            .into_iter()
+            .map(|(l, v)| (name_of(&l), Timestamp::from_millis((v * 1_000.0) as i64)))
+            .collect())
     }
 
     /// The floats of a query on Mainstay's own behalf.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::flags::{
-    CHAPTER, Command, Context, Evaluation, Fact, Flag, FlagPatch, FlagState, InvalidContext, Refusal, STATE_VERSION,
-    State, flag_key,
+    CHAPTER, Command, Context, Evaluation, Fact, Flag, FlagPatch, FlagState, InvalidContext, Refusal,
+    STATE_VERSION, State, flag_key,
 };
 use kernel::{ChangeId, FactSeq, Fault, Problem, ResourceKey, Timestamp};
 use ledger::FactRecord;
@@ -47,7 +47,8 @@ impl Folded for State {
     const SNAPSHOT_VERSION: u16 = STATE_VERSION;
 
     fn fold(&mut self, record: &FactRecord) -> Result<(), String> {
-        let fact = Fact::decode(&record.kind, record.version, record.payload.clone()).map_err(|e| e.to_string())?;
+        let fact =
+            Fact::decode(&record.kind, record.version, record.payload.clone()).map_err(|e| e.to_string())?;
         ::flags::apply(self, &fact, record.time);
         Ok(())
     }
@@ -70,7 +71,12 @@ pub(crate) fn decide_flags(state: &State, command: Command, now: Timestamp) -> R
 
 impl Operations {
     /// Appends and applies facts that were decided under the deciding lock.
-    pub(crate) fn record_flags(&self, asked: &Asked, change: Option<&ChangeId>, facts: &[Fact]) -> Result<(), Fault> {
+    pub(crate) fn record_flags(
+        &self,
+        asked: &Asked,
+        change: Option<&ChangeId>,
+        facts: &[Fact],
+    ) -> Result<(), Fault> {
         let pending = facts.iter().map(|fact| Pending {
             chapter: CHAPTER,
             kind: fact.kind().to_owned(),
@@ -115,7 +121,8 @@ impl Operations {
         version: Option<u64>,
     ) -> Result<FlagChanged, Fault> {
         self.authorise(asked, &Action::new(Verb::Write, Noun::Flags).on(flag_key(name).to_string()))?;
-        let command = Command::SetFlag { name: name.to_owned(), patch: Box::new(patch), environment, version };
+        let command =
+            Command::SetFlag { name: name.to_owned(), patch: Box::new(patch), environment, version };
         self.change_flag(asked, name, command)
     }
 
@@ -348,8 +355,11 @@ impl Usage {
     /// The counts as metrics.
     pub(crate) fn families(&self) -> Vec<Family> {
         let usage = self.0.lock();
-        let mut counts =
-            family("mainstay_flag_evaluations_total", MetricType::Counter, "Flag evaluations by variant and reason.");
+        let mut counts = family(
+            "mainstay_flag_evaluations_total",
+            MetricType::Counter,
+            "Flag evaluations by variant and reason.",
+        );
         let mut last = family(
             "mainstay_flag_last_evaluation_timestamp_seconds",
             MetricType::Gauge,

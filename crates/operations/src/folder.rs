@@ -120,10 +120,16 @@ impl Operations {
         // that pruning knows what is still declared.
         let (apply, keep): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(_, new)| *new);
         let keep = keep.into_iter().map(|(one, _)| one.key()).collect();
-        let options = ApplyOptions { prune: true, managed_by: Some(MANAGER.to_owned()), keep, ..ApplyOptions::default() };
+        let options = ApplyOptions {
+            prune: true,
+            managed_by: Some(MANAGER.to_owned()),
+            keep,
+            ..ApplyOptions::default()
+        };
         let reason = format!("applied from {}", folder.display());
         let asked = Asked::by_system("reconciler/resources", &reason);
-        let report = self.apply_declared(&asked, apply.into_iter().map(|(one, _)| one).collect(), &options)?;
+        let report =
+            self.apply_declared(&asked, apply.into_iter().map(|(one, _)| one).collect(), &options)?;
         Ok((drift, report.change.is_some()))
     }
 
@@ -152,9 +158,13 @@ fn read_folder(folder: &Path) -> Result<Vec<Source>, Fault> {
 }
 
 fn walk(folder: &Path, depth: usize, found: &mut BTreeMap<PathBuf, String>) -> Result<(), Fault> {
-    let unreadable = |path: &Path, error: std::io::Error| Fault::invalid(format!("{}: {error}", path.display()));
+    let unreadable =
+        |path: &Path, error: std::io::Error| Fault::invalid(format!("{}: {error}", path.display()));
     if depth > MAX_FOLDER_DEPTH {
-        return Err(Fault::invalid(format!("{}: folders nest deeper than {MAX_FOLDER_DEPTH}", folder.display())));
+        return Err(Fault::invalid(format!(
+            "{}: folders nest deeper than {MAX_FOLDER_DEPTH}",
+            folder.display()
+        )));
     }
     for entry in fs::read_dir(folder).map_err(|e| unreadable(folder, e))? {
         let entry = entry.map_err(|e| unreadable(folder, e))?;
@@ -163,8 +173,9 @@ fn walk(folder: &Path, depth: usize, found: &mut BTreeMap<PathBuf, String>) -> R
             continue;
         }
         let kind = fs::metadata(&path).map_err(|e| unreadable(&path, e))?;
-        let is_resource =
-            path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("json"));
+        let is_resource = path.extension().is_some_and(|e| {
+            e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("json")
+        });
         if kind.is_dir() {
             walk(&path, depth + 1, found)?;
         } else if is_resource {

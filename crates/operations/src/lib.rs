@@ -27,8 +27,8 @@ use store::Telemetry;
 use tokio::sync::watch;
 
 pub use chapter::OpenError;
-pub use security::access::{Action, Noun, Verb};
 use chapter::{Chapter, Pending};
+pub use security::access::{Action, Noun, Verb};
 pub use world::World;
 
 /// Who asks, from where, and why. Every operation takes one.
@@ -210,14 +210,16 @@ pub fn ledger_fault(error: LedgerError) -> Fault {
     match error {
         LedgerError::Moved { .. } => Fault::conflict(error.to_string()),
         LedgerError::TooLarge(_) => Fault::invalid(error.to_string()),
-        LedgerError::Full(_) => {
-            Fault::unavailable("the disk is full: nothing was changed; free some space and try again", Span::from_secs(5))
-                .with_internal(error.to_string())
-        }
-        LedgerError::Locked(_) | LedgerError::Io(_) => {
-            Fault::unavailable("the ledger cannot be written just now: nothing was changed", Span::from_secs(5))
-                .with_internal(error.to_string())
-        }
+        LedgerError::Full(_) => Fault::unavailable(
+            "the disk is full: nothing was changed; free some space and try again",
+            Span::from_secs(5),
+        )
+        .with_internal(error.to_string()),
+        LedgerError::Locked(_) | LedgerError::Io(_) => Fault::unavailable(
+            "the ledger cannot be written just now: nothing was changed",
+            Span::from_secs(5),
+        )
+        .with_internal(error.to_string()),
         LedgerError::Damaged { .. } => Fault { message: error.to_string(), ..Fault::new(FaultKind::Bug, "") },
     }
 }

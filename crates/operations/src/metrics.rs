@@ -33,7 +33,12 @@ pub struct Limits {
 impl Default for Limits {
     /// 4 at once, 64 waiting, two minutes, 50 million samples.
     fn default() -> Self {
-        Self { concurrent: 4, waiting: 64, timeout: Span::from_mins(2), samples: Options::DEFAULT_MAX_SAMPLES }
+        Self {
+            concurrent: 4,
+            waiting: 64,
+            timeout: Span::from_mins(2),
+            samples: Options::DEFAULT_MAX_SAMPLES,
+        }
     }
 }
 
@@ -153,7 +158,8 @@ impl Desk {
         let mut queries = family("mainstay_queries_total", MetricType::Counter, "Queries by outcome.");
         let mut seconds =
             family("mainstay_query_seconds_total", MetricType::Counter, "Time spent evaluating queries.");
-        let mut samples = family("mainstay_query_samples_total", MetricType::Counter, "Samples read by queries.");
+        let mut samples =
+            family("mainstay_query_samples_total", MetricType::Counter, "Samples read by queries.");
         let mut running = family("mainstay_queries_running", MetricType::Gauge, "Queries being evaluated.");
         let spent = self.spent.lock();
         for (outcome, count) in
@@ -191,7 +197,13 @@ impl Operations {
     pub(crate) fn own_query(&self, text: &str) -> Result<Answer, QueryFailure> {
         let cancelled = AtomicBool::new(false);
         let when = When::At(self.now().as_millis());
-        self.evaluate_query(&QueryRequest { text, when, timeout: None, lookback_ms: None, cancelled: &cancelled })
+        self.evaluate_query(&QueryRequest {
+            text,
+            when,
+            timeout: None,
+            lookback_ms: None,
+            cancelled: &cancelled,
+        })
     }
 
     fn evaluate_query(&self, request: &QueryRequest<'_>) -> Result<Answer, QueryFailure> {
@@ -241,7 +253,9 @@ impl Operations {
         range: (i64, i64),
         limit: usize,
     ) -> Result<Vec<String>, QueryFailure> {
-        self.union(asked, selectors, limit, |matchers| self.store.label_names(matchers, range.0, range.1, limit))
+        self.union(asked, selectors, limit, |matchers| {
+            self.store.label_names(matchers, range.0, range.1, limit)
+        })
     }
 
     /// Values of a label on the series that satisfy any of `selectors`.
@@ -336,8 +350,9 @@ impl Operations {
 fn matchers(text: &str) -> Result<Vec<Matcher>, QueryError> {
     let expr = parse(text, &Options::default().syntax)?;
     match expr.kind {
-        ExprKind::Selector(selector) if selector.offset.is_none() && selector.at.is_none() => Ok(selector.matchers),
+        ExprKind::Selector(selector) if selector.offset.is_none() && selector.at.is_none() => {
+            Ok(selector.matchers)
+        }
         _ => Err(QueryError::bad_data(expr.span, format!("{text:?} is not a series selector"))),
     }
 }
-

@@ -61,9 +61,13 @@ impl Counters {
 
     fn families(&self) -> Vec<Family> {
         let routes = self.http.lock();
-        let mut requests = family("mainstay_http_requests_total", MetricType::Counter, "Answered HTTP requests.");
-        let mut seconds =
-            family("mainstay_http_request_duration_seconds", MetricType::Histogram, "Time to answer HTTP requests.");
+        let mut requests =
+            family("mainstay_http_requests_total", MetricType::Counter, "Answered HTTP requests.");
+        let mut seconds = family(
+            "mainstay_http_request_duration_seconds",
+            MetricType::Histogram,
+            "Time to answer HTTP requests.",
+        );
         for ((method, route), counted) in routes.iter() {
             let labels = [("method", method.as_str()), ("route", route.as_str())];
             for (status, count) in &counted.statuses {
@@ -114,9 +118,24 @@ impl Operations {
                 store.samples_appended as f64,
             ),
             ("mainstay_store_blocks", MetricType::Gauge, "Published blocks.", store.blocks as f64),
-            ("mainstay_store_block_bytes", MetricType::Gauge, "Bytes of published blocks.", store.block_bytes as f64),
-            ("mainstay_store_wal_bytes", MetricType::Gauge, "Bytes of the write-ahead log.", store.wal_bytes as f64),
-            ("mainstay_store_memory_bytes", MetricType::Gauge, "Memory held by heads.", store.memory_bytes as f64),
+            (
+                "mainstay_store_block_bytes",
+                MetricType::Gauge,
+                "Bytes of published blocks.",
+                store.block_bytes as f64,
+            ),
+            (
+                "mainstay_store_wal_bytes",
+                MetricType::Gauge,
+                "Bytes of the write-ahead log.",
+                store.wal_bytes as f64,
+            ),
+            (
+                "mainstay_store_memory_bytes",
+                MetricType::Gauge,
+                "Memory held by heads.",
+                store.memory_bytes as f64,
+            ),
         ] {
             families.push(single(name, kind, help, value));
         }

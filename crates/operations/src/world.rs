@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use kernel::Timestamp;
 
+type Clock = dyn Fn() -> Timestamp + Send + Sync;
+type Random = dyn Fn(&mut [u8]) + Send + Sync;
+
 /// The clock and the source of random bytes, held by a test or by the machine.
 #[derive(Clone)]
 pub struct World {
-    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    now: Arc<Clock>,
+    random: Arc<Random>,
 }
 
 impl World {

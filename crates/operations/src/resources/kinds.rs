@@ -46,7 +46,8 @@ impl Kind {
     /// # Errors
     /// There is none; the nearest is named.
     pub fn named(name: &str) -> Result<&'static Self, Fault> {
-        let same = |kind: &&Self| kind.name.eq_ignore_ascii_case(name) || kind.plural.eq_ignore_ascii_case(name);
+        let same =
+            |kind: &&Self| kind.name.eq_ignore_ascii_case(name) || kind.plural.eq_ignore_ascii_case(name);
         KINDS_STATIC.iter().find(same).ok_or_else(|| {
             let near = did_you_mean(name, KINDS_STATIC.iter().map(|kind| kind.name));
             let names: Vec<&str> = KINDS_STATIC.iter().map(|kind| kind.name).collect();
@@ -156,7 +157,9 @@ mod tests {
             let documents = wire::document::parse("example.yaml", kind.example).unwrap();
             assert_eq!(documents.len(), 1);
             for document in documents {
-                document.checked(kind.schema()).unwrap_or_else(|problems| panic!("{}: {problems:?}", kind.name));
+                document
+                    .checked(kind.schema())
+                    .unwrap_or_else(|problems| panic!("{}: {problems:?}", kind.name));
             }
         }
     }

@@ -192,7 +192,12 @@ impl Operations {
     /// # Errors
     /// Denied, whatever is wrong with them, a version that is not the current one, or the ledger cannot be written.
     /// Nothing has changed then.
-    pub fn apply(&self, asked: &Asked, sources: &[Source], options: &ApplyOptions) -> Result<ApplyReport, Fault> {
+    pub fn apply(
+        &self,
+        asked: &Asked,
+        sources: &[Source],
+        options: &ApplyOptions,
+    ) -> Result<ApplyReport, Fault> {
         // Trying something out changes nothing, so whoever may read may try.
         let verb = if options.dry_run { Verb::Read } else { Verb::Write };
         self.authorise(asked, &Action::new(verb, Noun::Resources))?;

@@ -96,22 +96,42 @@ fn kind_of(document: &Document) -> Result<&'static Kind, Vec<Problem>> {
         Err(vec![document.problem(pointer, message, hint)])
     };
     if !document.value().is_object() {
-        return refuse("", "a resource is a mapping with apiVersion, kind, metadata and spec".to_owned(), None);
+        return refuse(
+            "",
+            "a resource is a mapping with apiVersion, kind, metadata and spec".to_owned(),
+            None,
+        );
     }
     match document.get("/apiVersion").map(Value::as_str) {
         Some(Some(API_VERSION)) => {}
         Some(other) => {
             let found = other.unwrap_or("something that is not text");
-            return refuse("/apiVersion", format!("apiVersion {found} is not known"), Some(format!("write {API_VERSION}")));
+            return refuse(
+                "/apiVersion",
+                format!("apiVersion {found} is not known"),
+                Some(format!("write {API_VERSION}")),
+            );
         }
-        None => return refuse("", "apiVersion is missing".to_owned(), Some(format!("add `apiVersion: {API_VERSION}`"))),
+        None => {
+            return refuse(
+                "",
+                "apiVersion is missing".to_owned(),
+                Some(format!("add `apiVersion: {API_VERSION}`")),
+            );
+        }
     }
     let Some(name) = document.get("/kind").and_then(Value::as_str) else {
-        return refuse("/kind", "kind is missing or not text".to_owned(), Some(format!("such as {}", KINDS[0].name)));
+        return refuse(
+            "/kind",
+            "kind is missing or not text".to_owned(),
+            Some(format!("such as {}", KINDS[0].name)),
+        );
     };
     match Kind::named(name) {
         Ok(kind) if kind.name == name => Ok(kind),
-        Ok(kind) => refuse("/kind", format!("there is no kind {name:?}"), Some(format!("write {:?}", kind.name))),
+        Ok(kind) => {
+            refuse("/kind", format!("there is no kind {name:?}"), Some(format!("write {:?}", kind.name)))
+        }
         Err(_) => {
             let near = did_you_mean(name, KINDS.iter().map(|kind| kind.name));
             let hint = near.map(|near| format!("did you mean {near:?}?"));
@@ -187,7 +207,9 @@ impl Places {
     /// A chapter's refusal with its findings placed in the files they are about.
     pub(crate) fn fault(&self, refusal: Refusal) -> Fault {
         let key = match &refusal {
-            Refusal::NotFound(key) | Refusal::Stale { key, .. } | Refusal::Invalid { key, .. } => Some(key.clone()),
+            Refusal::NotFound(key) | Refusal::Stale { key, .. } | Refusal::Invalid { key, .. } => {
+                Some(key.clone())
+            }
             Refusal::Referenced { .. } | Refusal::Cycle(_) | Refusal::Limit { .. } => None,
         };
         let mut fault = Fault::from(refusal);
