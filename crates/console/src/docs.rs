@@ -46,11 +46,6 @@ struct Document {
     introduces: bool,
 }
 
-/// Every page as `(slug, title)`, in reading order.
-pub fn pages() -> Vec<(&'static str, &'static str)> {
-    LIBRARY.iter().map(|document| (document.slug.as_str(), document.title.as_str())).collect()
-}
-
 /// The page at `slug`, such as `flags` or `adr/0001-one-ledger`; the index for the empty slug. `None` when there is none.
 pub fn page(slug: &str) -> Option<String> {
     let slug = slug.strip_suffix(".md").unwrap_or(slug);
@@ -290,11 +285,10 @@ mod tests {
         assert!(page("").is_some());
         assert!(page("no/such/page").is_none());
         assert!(missing("<x>").contains("&lt;x&gt;"));
-        let all = pages();
-        for (place, (slug, title)) in all.iter().enumerate() {
-            let html = page(slug).unwrap();
-            assert!(html.contains(&escape(title)), "{slug}");
-            assert_eq!(html.contains(r#"class="after""#), place + 1 < all.len(), "{slug}");
+        for (place, document) in LIBRARY.iter().enumerate() {
+            let html = page(&document.slug).unwrap();
+            assert!(html.contains(&escape(&document.title)), "{}", document.slug);
+            assert_eq!(html.contains(r#"class="after""#), place + 1 < LIBRARY.len(), "{}", document.slug);
         }
     }
 }

@@ -7,10 +7,23 @@
 mod assets;
 pub mod docs;
 pub mod pages;
-mod router;
 
 pub use assets::{Asset, Source};
-pub use router::{PAGES, router};
+
+/// The paths that answer with the console's one page ([`Source::index`]), in axum's notation. What they show is routed
+/// by the page itself, from `web/shell/router.js`. A caller must be signed in to see them.
+pub const PAGES: &[&str] = &[
+    "/",
+    "/explore",
+    "/flags",
+    "/flags/{*rest}",
+    "/audit",
+    "/audit/{*rest}",
+    "/access",
+    "/access/{*rest}",
+    "/resources",
+    "/resources/{*rest}",
+];
 
 /// The `Content-Security-Policy` that every page here works under.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \

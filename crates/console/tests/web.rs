@@ -85,6 +85,26 @@ fn the_page_refers_only_to_what_is_there() {
     }
 }
 
+/// The server answers a console address with the page only if it knows it; the page shows it only if it does too.
+#[test]
+fn the_server_and_the_page_know_the_same_addresses() {
+    let router = std::fs::read_to_string(web().join("shell/router.js")).unwrap();
+    let routes =
+        router.lines().filter_map(|line| line.trim().strip_prefix("{ path: /^\\/")?.split("$/").next());
+    let mut shown: Vec<String> = routes
+        .flat_map(|route| {
+            let (first, rest) = route.split_at(route.find(['(', '\\']).unwrap_or(route.len()));
+            let deep = if rest.is_empty() { None } else { Some(format!("/{first}/{{*rest}}")) };
+            let alone = rest.is_empty() || rest.starts_with('(');
+            [alone.then(|| format!("/{first}")), deep].into_iter().flatten()
+        })
+        .collect();
+    shown.sort();
+    let mut served: Vec<String> = console::PAGES.iter().map(|page| (*page).to_owned()).collect();
+    served.sort();
+    assert_eq!(shown, served);
+}
+
 #[test]
 fn our_modules_are_small_and_reach_nothing_outside() {
     for (name, text) in texts(false) {
