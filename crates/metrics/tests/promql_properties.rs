@@ -284,8 +284,6 @@ fn series() -> impl Strategy<Value = Vec<Series>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn any_text_parses_or_is_refused(text in "\\PC{0,60}") {
         prop_assert!(fuzz_one(text.as_bytes()).1);
@@ -419,4 +417,27 @@ fn the_deepest_allowed_queries_fit_the_stack() {
         query.range(&source, 0, 120_000, 60_000, &options, &|| false).unwrap();
         format_query(&text, &Syntax::all()).unwrap();
     }
+}
+
+/// The properties above would hold for nothing if the generated queries did not parse or found nothing.
+#[test]
+fn generated_queries_mostly_parse_and_find_something() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let options = all_features();
+    let (mut parsed, mut answered, mut found) = (0, 0, 0);
+    for _ in 0..400 {
+        let text = query().new_tree(&mut runner).unwrap().current();
+        let source = Fixed(series().new_tree(&mut runner).unwrap().current());
+        let Ok(query) = Query::parse(&text, &options) else { continue };
+        parsed += 1;
+        let Ok(answer) = query.range(&source, 60_000, 240_000, 30_000, &options, &|| false) else { continue };
+        answered += 1;
+        found += usize::from(!matches!(&answer.value, metrics::promql::Value::Matrix(m) if m.is_empty()));
+    }
+    assert!(
+        parsed > 240 && answered > 180 && found > 100,
+        "{parsed} parsed, {answered} answered, {found} found"
+    );
 }

@@ -118,7 +118,11 @@ fn number_text(number: NumberLiteral) -> String {
     if number.is_duration && ms < 0.0 && ms > -9.0e15 {
         return format!("-{}", format_duration(-ms as i64));
     }
-    if number.is_duration { "0s".to_owned() } else { format_value(number.value) }
+    if number.is_duration {
+        return "0s".to_owned();
+    }
+    // A sign would bind to what follows: `+Inf ^ 2` is `+(Inf ^ 2)`.
+    if number.value == f64::INFINITY { "Inf".to_owned() } else { format_value(number.value) }
 }
 
 fn operator_text(binary: &Binary) -> String {

@@ -150,13 +150,5 @@ fn either(
         (!row.is_empty()).then_some(row)
     });
     all.extend(unpartnered);
-    merge_same_marks(all)
-}
-
-/// Merges equal rows, keeping apart those that differ in whether their name is to be dropped.
-fn merge_same_marks(all: Vec<Row>) -> Result<Vec<Row>, QueryError> {
-    let (dropping, keeping): (Vec<Row>, Vec<Row>) = all.into_iter().partition(|r| r.drop_name);
-    let mut merged = rows::merge_equal(keeping)?;
-    merged.extend(rows::merge_equal(dropping)?);
-    Ok(merged)
+    rows::merge_equal(all)
 }

@@ -18,16 +18,17 @@ pub(super) fn drop_names(rows: &mut [Row]) {
     }
 }
 
-/// Merges rows with equal labels.
+/// Merges rows with equal labels. Those that differ in whether their name is to be dropped stay apart: they will not be
+/// equal in the end.
 ///
 /// # Errors
 /// Two of them have a value at the same step.
 pub(super) fn merge_equal(rows: Vec<Row>) -> Result<Vec<Row>, QueryError> {
-    let mut seen: HashMap<Labels, usize> = HashMap::with_capacity(rows.len());
+    let mut seen: HashMap<(Labels, bool), usize> = HashMap::with_capacity(rows.len());
     let mut merged: Vec<Row> = Vec::with_capacity(rows.len());
     for row in rows {
         let next = merged.len();
-        let at = *seen.entry(row.labels.clone()).or_insert(next);
+        let at = *seen.entry((row.labels.clone(), row.drop_name)).or_insert(next);
         let Some(first) = merged.get_mut(at) else {
             merged.push(row);
             continue;

@@ -161,11 +161,12 @@ fn precedence_and_printing() {
         ("rate(foo[step()+1m] smoothed)", "rate(foo[step() + 1m] smoothed)"),
         ("a + fill(0) b", "a + fill (0) b"),
         ("a+fill_left(1)fill_right(2)b", "a + fill_left (1) fill_right (2) b"),
-        ("0x1F + Inf", "31 + +Inf"),
+        ("0x1F + Inf", "31 + Inf"),
         ("sum + by", "sum + {\"by\"}"),
         ("offset offset 5m", "{\"offset\"} offset 5m"),
         ("count_values(\"v\\n\", `x`)", ""),
         ("h </ 5", "h </ 5"),
+        ("Inf ^ 2", "Inf ^ 2"),
     ] {
         match parse(text, &Syntax::all()) {
             Ok(expr) => assert_eq!(print(&expr), printed, "{text}"),
