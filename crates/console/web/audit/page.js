@@ -62,6 +62,7 @@ class Audit extends Element {
   /** @param {Map<string, unknown>} changed */
   willUpdate(changed) {
     if (!changed.has("params")) return;
+    this.dispatchEvent(new CustomEvent("ms-title", { bubbles: true, detail: this.params.seq ? `Fact ${this.params.seq}` : "Audit" }));
     if (this.params.seq) void this.open(this.params.seq);
     else [this.fact, this.factError] = [null, null];
   }

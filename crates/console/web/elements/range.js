@@ -66,7 +66,10 @@ class RangePicker extends Element {
     const text = relative ? `Last ${chosen.relative}` : `${brief(chosen.from)} – ${brief(chosen.to)}`;
     const from = relative ? Date.now() - (parseDuration(chosen.relative) ?? 0) : chosen.from;
     const to = relative ? Date.now() : chosen.to;
+    const span = to - from;
     return html`<div class="range">
+      ${relative ? nothing : html`<button type="button" class="plain small wide" @click=${() => this.choose(sessionStorage.getItem("mainstay.range") ?? "15m")}>Back to now</button>`}
+      <button type="button" class="plain square wide" aria-label="Zoom out" title="Zoom out" @click=${() => setRange({ from: from - span / 2, to: Math.min(Date.now(), to + span / 2) })}>${icon("minus")}</button>
       <button type="button" aria-label="Time range: ${text}" aria-expanded=${this.open} @click=${() => { this.open = !this.open; }}>${icon("clock")}<span>${text}</span></button>
       ${this.open ? html`<div class="popover stack">
         <div class="row">${CHOICES.map((choice) => html`<button type="button" class="small" aria-pressed=${relative && chosen.relative === choice} @click=${() => this.choose(choice)}>${choice}</button>`)}</div>

@@ -52,7 +52,10 @@ class Resources extends Element {
 
   /** @param {Map<string, unknown>} changed */
   willUpdate(changed) {
-    if (changed.has("params")) void this.load();
+    if (!changed.has("params")) return;
+    const { kind, name } = this.params;
+    this.dispatchEvent(new CustomEvent("ms-title", { bubbles: true, detail: name ? `${kind}/${name}` : "Resources" }));
+    void this.load();
   }
 
   get path() {

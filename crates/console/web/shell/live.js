@@ -3,9 +3,12 @@
  * browser has six per server, and a wall of tabs must not starve the one in front.
  */
 
+import { get } from "./api.js";
+
 /** Silence after which what is shown is called stale; three heartbeats of the server and some. */
 const STALE_AFTER_MS = 20_000;
 const RETRY_MS = 2_000;
+const RETRY_AT_MOST_MS = 15_000;
 
 /** @type {Set<Watch>} */
 const open = new Set();
@@ -21,6 +24,7 @@ class Watch {
     this.heard = Date.now();
     this.broken = false;
     this.last = "";
+    this.failures = 0;
     /** @type {EventSource | null} */
     this.source = null;
     /** @type {number | undefined} */
@@ -37,6 +41,7 @@ class Watch {
     const alive = () => {
       this.heard = Date.now();
       this.broken = false;
+      this.failures = 0;
       report();
     };
     source.onopen = alive;
@@ -51,7 +56,11 @@ class Watch {
     source.onerror = () => {
       this.broken = true;
       report();
-      if (source.readyState === EventSource.CLOSED) this.timer = window.setTimeout(() => this.connect(), RETRY_MS);
+      if (source.readyState !== EventSource.CLOSED) return;
+      // Refused rather than lost. If the session has ended, asking for it leads to the sign-in page.
+      void get("session").catch(() => {});
+      this.timer = window.setTimeout(() => this.connect(), Math.min(RETRY_MS * 2 ** this.failures, RETRY_AT_MOST_MS));
+      this.failures += 1;
     };
   }
 
