@@ -31,7 +31,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 const VIEWER: Needs = Needs::Role(Role::Viewer);
 
 fn gives(endpoint: Endpoint) -> Endpoint {
-    endpoint.gives::<Value>(200, "As Prometheus' API answers.")
+    endpoint.gives::<Value>(200, "As Prometheus' API answers.").refuses(crate::prometheus::refusal_schema)
 }
 
 fn query_endpoints() -> Vec<Endpoint> {
@@ -60,7 +60,8 @@ fn query_endpoints() -> Vec<Endpoint> {
         )
         .query_text("query", "PromQL.")
         .query_text("interval", "Between evaluations, such as 5s.")
-        .gives_text(200, "text/event-stream", "Events `sample` and `heartbeat`."),
+        .gives_text(200, "text/event-stream", "Events `sample` and `heartbeat`.")
+        .refuses(crate::prometheus::refusal_schema),
     ]
 }
 

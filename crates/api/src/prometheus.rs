@@ -50,7 +50,8 @@ fn endpoint(
 ) -> Endpoint {
     let plain = Endpoint::get(path, id, VIEWER, handler)
         .about("prometheus", summary)
-        .gives::<Value>(200, "As Prometheus answers.");
+        .gives::<Value>(200, "As Prometheus answers.")
+        .refuses(refusal_schema);
     parameters.iter().copied().flatten().fold(plain, |endpoint, (name, text)| endpoint.query_text(name, text))
 }
 
@@ -104,8 +105,13 @@ fn text_endpoints() -> Vec<Endpoint> {
 
 /// The same calls with their parameters in a form, for queries longer than a URL may be.
 fn form_endpoints() -> Vec<Endpoint> {
-    let form =
-        |path, id, handler: MethodRouter<Shared>| Endpoint::post(path, id, VIEWER, handler).undescribed();
+    let form = |path, id, handler: MethodRouter<Shared>| {
+        Endpoint::post(path, id, VIEWER, handler)
+            .about("prometheus", "The same call with its parameters in a form.")
+            .takes_form()
+            .gives::<Value>(200, "As Prometheus answers.")
+            .refuses(refusal_schema)
+    };
     vec![
         form("/api/v1/query", "promQueryForm", post(handlers::query)),
         form("/api/v1/query_range", "promQueryRangeForm", post(handlers::query_range)),
@@ -114,4 +120,17 @@ fn form_endpoints() -> Vec<Endpoint> {
         form("/api/v1/format_query", "promFormatQueryForm", post(handlers::format_query)),
         form("/api/v1/parse_query", "promParseQueryForm", post(handlers::parse_query)),
     ]
+}
+
+/// The body of a refusal as Prometheus writes it; made by [`failure_json`].
+pub(crate) fn refusal_schema(_: &mut SchemaGenerator) -> Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "required": ["status", "errorType", "error"],
+        "properties": {
+            "status": {"const": "error"},
+            "errorType": {"type": "string"},
+            "error": {"type": "string"},
+        },
+    })
 }
