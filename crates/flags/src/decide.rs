@@ -156,7 +156,11 @@ impl Draft<'_> {
         if spec == flag.spec {
             return Ok(());
         }
-        touch(&mut self.touched.flags, &name, Checks::AsFlagd);
+        // Nothing may stand in the way of a kill switch, not even a limit that the flag would not pass today. Only an
+        // environment that is new has to be checked.
+        if spec.environments.len() > flag.spec.environments.len() {
+            touch(&mut self.touched.flags, &name, Checks::AsFlagd);
+        }
         self.record(Fact::FlagSwitched(fact));
         Ok(())
     }

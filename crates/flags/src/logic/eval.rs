@@ -106,8 +106,24 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn eval(&self, expr: &'a Expr, scope: Scope<'_, 'a>) -> Outcome<'a> {
+        // What most rules are made of; the rest stands apart so that the frame of this recursion stays small.
+        match expr {
+            Expr::Literal(value) => Ok(Val::from(value)),
+            Expr::Var(path, None) => Ok(path.look(self, scope)),
+            Expr::If(branches) => self.branch(branches, scope),
+            Expr::And(operands) => self.first(operands, scope, false),
+            Expr::Or(operands) => self.first(operands, scope, true),
+            Expr::Equal(how, operands) => self.equal(*how, operands, scope).map(Val::Bool),
+            Expr::In(operands) => list::contains(self, operands, scope),
+            Expr::Fractional(fractional) => fractional.eval(self, scope),
+            Expr::Shared(rule) => self.eval(rule, scope),
+            other => self.operate(other, scope),
+        }
+    }
+
+    #[inline(never)]
+    fn operate(&self, expr: &'a Expr, scope: Scope<'_, 'a>) -> Outcome<'a> {
         Ok(match expr {
-            Expr::Literal(value) => Val::from(value),
             Expr::List(items) => self.list(self.all(items, scope)?)?,
             Expr::Var(path, default) => self.or_default(path.look(self, scope), default.as_deref(), scope)?,
             Expr::ComputedVar(path, default) => {
@@ -116,21 +132,15 @@ impl<'a> Run<'a> {
             }
             Expr::Missing(keys) => self.missing(keys, scope)?,
             Expr::MissingSome(arguments) => self.missing_some(arguments, scope)?,
-            Expr::If(branches) => self.branch(branches, scope)?,
-            Expr::And(operands) => self.first(operands, scope, false)?,
-            Expr::Or(operands) => self.first(operands, scope, true)?,
             Expr::Not(operand) => Val::Bool(!self.eval(operand, scope)?.is_truthy()),
             Expr::Truthy(operand) => Val::Bool(self.eval(operand, scope)?.is_truthy()),
-            Expr::Equal(how, operands) => Val::Bool(self.equal(*how, operands, scope)?),
             Expr::Order(how, operands) => Val::Bool(self.ordered(*how, operands, scope)?),
             Expr::Arithmetic(what, operands) => self.compute(*what, operands, scope)?,
             Expr::Each(what, arguments, cost) => list::each(self, *what, arguments, *cost, scope)?,
             Expr::Reduce(arguments, cost) => list::reduce(self, arguments, *cost, scope)?,
             Expr::Merge(operands) => list::merge(self, operands, scope)?,
-            Expr::In(operands) => list::contains(self, operands, scope)?,
             Expr::Cat(operands) => self.cat(operands, scope)?,
             Expr::Substr(operands) => self.substr(operands, scope)?,
-            Expr::Fractional(fractional) => fractional.eval(self, scope)?,
             Expr::Rollout(rollout) => rollout.eval(self, scope)?,
             Expr::SemVer(operands) => {
                 let [left, operator, right] = &**operands;
@@ -141,7 +151,14 @@ impl<'a> Run<'a> {
             Expr::EndsWith(operands) => self.texts(operands, scope, |text, part| text.ends_with(part))?,
             Expr::Lower(operand) => self.cased(operand, scope, str::to_ascii_lowercase)?,
             Expr::Upper(operand) => self.cased(operand, scope, str::to_ascii_uppercase)?,
-            Expr::Shared(rule) => self.eval(rule, scope)?,
+            Expr::Literal(_)
+            | Expr::If(_)
+            | Expr::And(_)
+            | Expr::Or(_)
+            | Expr::Equal(..)
+            | Expr::In(_)
+            | Expr::Fractional(_)
+            | Expr::Shared(_) => self.eval(expr, scope)?,
         })
     }
 
