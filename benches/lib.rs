@@ -1,1 +1,3 @@
 //! Workloads and comparisons.
+
+pub mod node_exporter;

@@ -49,9 +49,9 @@ pub(crate) const fn window(level: u8, t: i64) -> (i64, i64) {
     (start, start.saturating_add(length))
 }
 
-/// The part of a block's window that one chunk covers: all of it, and a third of a day.
+/// The part of a block's window that one chunk covers: all of it, and a sixth of a day. Why: docs/adr/0010.
 pub(crate) const fn chunk_slice(level: u8) -> i64 {
-    if level >= DAY_LEVEL { DAY / 3 } else { TWO_HOURS }
+    if level >= DAY_LEVEL { DAY / 6 } else { TWO_HOURS }
 }
 
 /// A unit's place: its first byte and its length without the checksum.

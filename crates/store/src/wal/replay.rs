@@ -201,3 +201,85 @@ fn cut(path: &Path, keep: u64) -> Result<(), StoreError> {
     };
     cut.map_err(|e| disk::failed(path, &e))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wal::record::{Kind, Prepared};
+    use crate::wal::{segment_header, segment_name};
+
+    /// A segment of records with these numbers and durable numbers; gives the place of each.
+    fn segment(dir: &Path, records: &[(u64, u64)]) -> Vec<usize> {
+        let first = records[0].0;
+        let mut bytes = segment_header(first);
+        let places = records
+            .iter()
+            .map(|(lsn, durable)| {
+                let at = bytes.len();
+                Prepared::new(Kind::Floats, vec![*lsn as u8; 40]).write(*lsn, *durable, &mut bytes);
+                at
+            })
+            .collect();
+        fs::write(dir.join(segment_name(first)), bytes).unwrap();
+        places
+    }
+
+    fn garble(dir: &Path, first: u64, at: usize) {
+        let path = dir.join(segment_name(first));
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[at] ^= 0x10;
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// The numbers read, and for each damage whether it may be of something acknowledged.
+    fn read(dir: &Path, after: u64) -> (Vec<u64>, Vec<(String, u64, bool)>, u64) {
+        let mut seen = Vec::new();
+        let replayed = replay(dir, after, |record| {
+            seen.push(record.lsn);
+            Ok(())
+        })
+        .unwrap();
+        let damaged = replayed.damaged.into_iter().map(|d| (d.file, d.offset, d.acknowledged)).collect();
+        (seen, damaged, replayed.torn_bytes)
+    }
+
+    #[test]
+    fn damage_is_told_from_a_torn_end_and_from_what_was_never_acknowledged() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        segment(dir, &[(1, 0), (2, 1), (3, 2)]);
+        // 5 and 6 were one group; 7 was made when 5 was durable.
+        let places = segment(dir, &[(4, 3), (5, 4), (6, 4), (7, 5)]);
+        let name = format!("wal/{}", segment_name(4));
+        assert_eq!(read(dir, 0), ((1..=7).collect(), vec![], 0));
+        assert_eq!(read(dir, 5), (vec![6, 7], vec![], 0));
+        assert!(!dir.join(segment_name(1)).exists(), "all of it was flushed");
+
+        garble(dir, 4, places[2] + 35);
+        // 6 is lost, and 7 does not say that it had been durable.
+        assert_eq!(read(dir, 3), (vec![4, 5, 7], vec![(name.clone(), places[2] as u64, false)], 0));
+        garble(dir, 4, places[1] + 9);
+        assert_eq!(read(dir, 3), (vec![4, 7], vec![(name, places[1] as u64, true)], 0));
+
+        // The last one: it cannot be told from a record that was being written, and is cut off.
+        garble(dir, 4, places[3] + 20);
+        let (seen, damaged, torn) = read(dir, 3);
+        assert_eq!((seen, damaged.len()), (vec![4], 0));
+        assert!(torn > 0);
+        assert_eq!(fs::metadata(dir.join(segment_name(4))).unwrap().len(), places[1] as u64);
+    }
+
+    #[test]
+    fn a_segment_without_a_readable_record_is_removed_when_new_and_reported_when_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        fs::write(dir.join(segment_name(1)), b"MST").unwrap();
+        assert_eq!(read(dir, 0), (vec![], vec![], 3));
+        assert!(!dir.join(segment_name(1)).exists());
+        fs::write(dir.join(segment_name(1)), vec![0; 100]).unwrap();
+        segment(dir, &[(4, 3)]);
+        let (seen, damaged, torn) = read(dir, 0);
+        assert_eq!((seen, torn), (vec![4], 0));
+        assert_eq!(damaged, vec![(format!("wal/{}", segment_name(1)), 0, true)]);
+    }
+}
