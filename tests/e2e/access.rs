@@ -42,7 +42,9 @@ struct Operation {
 }
 
 /// Values of parameters under which a call gets as far as the question who may. Any other gets a name that nobody has.
-const PARAMETERS: [(&str, &str); 7] = [
+const PARAMETERS: [(&str, &str); 9] = [
+    ("role", "viewer"),
+    ("ttl", "10m"),
     ("kind", "Flag"),
     ("seq", "1"),
     ("query", "1"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::{Browser, Http, Locator, Look, Mainstay, skip};
+use tests::{Browser, Http, Locator, Look, Mainstay, skip, until_async};
 
 const WIDE: Look = Look { width: 1440, height: 900, dark: false };
 const NARROW: Look = Look { width: 390, height: 844, dark: false };
@@ -95,7 +95,14 @@ async fn the_overview_shows_this_machines_cpu_moving() {
 
 #[tokio::test]
 async fn explore_runs_a_query_and_its_address_restores_it() {
-    let Some((server, _operator, mut browser)) = signed_in().await else { return };
+    let Some((server, operator, mut browser)) = signed_in().await else { return };
+    // The chart ends at a whole step, which must not lie before the first measurement.
+    until_async("ten measurements", Duration::from_secs(30), async || {
+        let answer = operator.get("/api/v1/query?query=count_over_time(node_load1[1m])").await.ok();
+        let count = answer["data"]["result"][0]["value"][1].as_str()?.parse::<u32>().ok()?;
+        (count >= 10).then_some(())
+    })
+    .await;
     click(&browser, "nav.side a[href='/explore']").await;
     // The editor has a shadow root, into which selectors do not reach.
     let focus = "const e = document.querySelector('ms-editor')?.shadowRoot?.querySelector('.cm-content'); e?.focus(); return Boolean(e)";

@@ -8,7 +8,7 @@ use tests::{Http, Mainstay, clients, python, skip, target};
 const EXAMPLES: &str = "12";
 
 /// Streams without an end, which a client that waits for the whole answer cannot ask.
-const STREAMS: &str = "(/watch|/events)$";
+pub(crate) const STREAMS: &str = "(/watch|/events)$";
 
 /// Calls that end the caller's own session or make tokens and passwords without end.
 const SELF_HARM: &str = "^/api/mainstay/v1/(session|users|ledger/export)";
@@ -16,22 +16,23 @@ const SELF_HARM: &str = "^/api/mainstay/v1/(session|users|ledger/export)";
 /// Checks that do not fit: a query or a YAML text that has the right shape may still be wrong, which no schema says;
 /// and wrong credentials are answered with 429 after a while, and ignored where this machine needs none. Who may do
 /// what is held by `access.rs`.
-const EXCLUDED: &str = "positive_data_acceptance,ignored_auth";
+pub(crate) const EXCLUDED: &str = "positive_data_acceptance,ignored_auth";
 
-/// Runs schemathesis over a description against a server, with a token.
+/// Runs schemathesis over a description against a server, with a token; without the checks `excluded` and the calls whose
+/// paths fit `paths`.
 ///
 /// # Panics
 /// When it finds something.
-pub fn schemathesis(description: &str, server: &Mainstay, http: &Http, more: &[&str]) {
+pub(crate) fn schemathesis(description: &str, server: &Mainstay, http: &Http, excluded: &str, paths: &str) {
     let report = target().join("schemathesis");
     let output = Command::new(clients("python").join("bin/schemathesis"))
         .args(["run", description, "--url", server.base()])
         .arg("--header")
         .arg(format!("Authorization: Bearer {}", http.token().unwrap()))
         .args(["--max-examples", EXAMPLES, "--seed", "1", "--generation-database", "none", "--no-color"])
-        .args(["--request-timeout", "10", "--exclude-checks", EXCLUDED, "--report-dir"])
+        .args(["--request-timeout", "10", "--exclude-checks", excluded, "--report-dir"])
         .arg(&report)
-        .args(more)
+        .args(["--exclude-path-regex", paths])
         .current_dir(server.data())
         .output()
         .unwrap();
@@ -47,7 +48,7 @@ async fn schemathesis_finds_nothing() {
     let server = Mainstay::start(&[]);
     let admin = server.http_as("admin").await;
     let description = format!("{}/openapi.json", server.base());
-    schemathesis(&description, &server, &admin, &["--exclude-path-regex", &format!("{STREAMS}|{SELF_HARM}")]);
+    schemathesis(&description, &server, &admin, EXCLUDED, &format!("{STREAMS}|{SELF_HARM}"));
 }
 
 #[tokio::test]
