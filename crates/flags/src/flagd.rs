@@ -5,7 +5,8 @@
 //! column: a broken structure, a state that is neither ENABLED nor DISABLED, a default variant that does not exist, a
 //! rule beyond the limits, evaluators in a circle.
 //!
-//! Writing gives back what was read, but for `$schema`, unknown fields, duplicate keys and the order of keys.
+//! Writing gives back what was read, but for `$schema`, unknown fields, duplicate keys, the order of keys, and a missing
+//! `state` or an empty `defaultVariant`, which are written as what they mean.
 
 mod position;
 
@@ -273,6 +274,8 @@ impl Reader {
         spec.default_variant = match map.get("defaultVariant") {
             None => DefaultVariant::Unset,
             Some(Value::Null) => DefaultVariant::Code,
+            // flagd takes an empty name for none.
+            Some(Value::String(name)) if name.is_empty() => DefaultVariant::Code,
             Some(Value::String(name)) => DefaultVariant::Named(name.clone()),
             Some(other) => {
                 let hint = "write the name of a variant, or null".to_owned();

@@ -62,7 +62,8 @@ fn flagds_evaluator_suite_passes_entirely() {
 
 const FLAGS: &str = r#"{"flags": {
     "b": {"state": "ENABLED", "variants": {"on": true, "off": false}, "defaultVariant": "on", "metadata": {"n": 1}},
-    "n": {"state": "ENABLED", "variants": {"big": 9007199254740991, "half": 0.5}, "defaultVariant": "big"},
+    "n": {"state": "ENABLED", "variants": {"big": 9007199254740991, "half": 0.5}, "defaultVariant": "big",
+          "targeting": {"if": [{"var": "half"}, "half"]}},
     "t": {"state": "ENABLED", "variants": {"yes": "Y", "no": "N"}, "defaultVariant": "no",
           "targeting": {"if": [{"==": [{"var": "user.tier"}, "gold"]}, "yes"]}}
 }}"#;
@@ -188,11 +189,28 @@ Feature: Older words
     When an integer flag with key "n" is evaluated with default value 3
     Then the returned value should be 9007199254740991
 
+  Scenario: coercion
+    Given a Integer-flag with key "n" and a default value "1"
+    And a context containing a key "half", with value 1
+    Then the resolved details value should be "1"
+    And the error-code should be "TYPE_MISMATCH"
+    And no exception should have been thrown
+
+  Scenario: widening
+    Given a Integer-flag with key "n" and a default value "1"
+    Then the resolved details value should be "9007199254740991"
+    Given a Float-flag with key "n" and a default value "1"
+    Then the resolved details value should be "9007199254740991"
+
+  Scenario: one entry of the metadata
+    Given a Boolean-flag with key "b" and a default value "false"
+    Then the metadata should contain key "n" with value "1"
+
   Scenario: types
     When an integer flag with key "t" is evaluated with details and default value 3
     Then the error-code should be "TYPE_MISMATCH"
 "#,
         FLAGS,
     );
-    assert_eq!((report.passed(), report.failed(), report.skipped()), (4, 0, 0), "{report}");
+    assert_eq!((report.passed(), report.failed(), report.skipped()), (7, 0, 0), "{report}");
 }

@@ -96,6 +96,19 @@ proptest! {
     }
 
     #[test]
+    fn numbers_survive_to_the_last_bit(number in any::<f64>().prop_filter("JSON has no others", |n| n.is_finite())) {
+        let text = json!({"flags": {"a": {"state": "ENABLED", "variants": {"on": number}, "defaultVariant": "on"}}}).to_string();
+        let state = State::default();
+        let command = flagd::import(&text).unwrap().into_command(&state, "default");
+        let facts = decide(&state, command, Timestamp::EPOCH).unwrap();
+        let payload = serde_json::from_str(&facts[0].payload().to_string()).unwrap();
+        let mut state = State::default();
+        apply(&mut state, &Fact::decode(facts[0].kind(), 1, payload).unwrap(), Timestamp::EPOCH);
+        let value = state.evaluate("a", None, &Context::default(), Timestamp::EPOCH).value.unwrap();
+        prop_assert_eq!(value.as_f64().unwrap().to_bits(), number.to_bits());
+    }
+
+    #[test]
     fn any_text_is_read_or_refused(text in ".{0,200}") {
         fuzz_one(text.as_bytes());
     }

@@ -13,6 +13,7 @@
 //! | `the resolved details value should be "V"` | the caller's default where there is no value |
 //! | `the reason\|variant\|error-code\|flag key should be "X"` | |
 //! | `the resolved metadata should contain` + table; `… is empty` | |
+//! | `no exception should have been thrown` | it was evaluated at all |
 
 use kernel::Timestamp;
 use serde_json::{Map, Value};
@@ -61,6 +62,8 @@ impl<'s> World<'s> {
         }
         match text {
             "the resolved metadata should contain" => self.metadata_contains(step),
+            // An evaluation answers; that it does not panic is what this test itself shows.
+            "no exception should have been thrown" => self.evaluation().map(|_| ()),
             "the resolved metadata is empty" => {
                 let metadata = self.evaluation()?.metadata;
                 same(metadata.is_empty(), format!("the metadata is {}", Value::Object((*metadata).clone())))
@@ -164,6 +167,14 @@ impl<'s> World<'s> {
         if let Some([part]) = capture("the error message should contain {q}", text).as_deref() {
             let details = self.evaluation()?.error_details.unwrap_or_default();
             return same(details.contains(part), format!("it is {details:?}")).map(|()| true);
+        }
+        if let Some([key, expected]) =
+            capture("the metadata should contain key {q} with value {q}", text).as_deref()
+        {
+            let metadata = self.evaluation()?.metadata;
+            let found =
+                metadata.get(*key).map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
+            return same(found.as_deref() == Some(expected), format!("it is {found:?}")).map(|()| true);
         }
         Ok(false)
     }
