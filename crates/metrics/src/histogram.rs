@@ -11,6 +11,7 @@ mod estimate;
 
 use std::sync::Arc;
 
+use crate::number::format_g;
 use crate::sample::is_stale;
 
 pub use arithmetic::{Combined, IncompatibleSchemas};
@@ -120,16 +121,18 @@ impl Histogram {
 }
 
 impl std::fmt::Display for Histogram {
-    /// `{count:3, sum:6, (1,2]:3}`, as Prometheus prints histograms: empty buckets left out, borders as `%g`.
+    /// `{count:3, sum:6, (1,2]:3}`, as Prometheus prints histograms; empty buckets are left out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{{count:{}, sum:{}", self.count, self.sum)?;
+        write!(f, "{{count:{}, sum:{}", format_g(self.count), format_g(self.sum))?;
         for bucket in self.all_buckets().iter().filter(|b| b.count != 0.0) {
-            let open =
-                if bucket.upper <= 0.0 || (bucket.lower < 0.0 && !self.is_custom()) { '[' } else { '(' };
-            let close = if bucket.lower >= 0.0 || bucket.upper > 0.0 || self.is_custom() { ']' } else { ')' };
-            let open = if self.is_custom() && bucket.lower.is_finite() { '(' } else { open };
-            write!(f, ", {open}{},{}{close}:{}", bucket.lower, bucket.upper, bucket.count)?;
+            let open = if bucket.lower_closed { '[' } else { '(' };
+            let close = if bucket.upper_closed { ']' } else { ')' };
+            let [lower, upper, count] = [bucket.lower, bucket.upper, bucket.count].map(format_g);
+            write!(f, ", {open}{lower},{upper}{close}:{count}")?;
         }
         f.write_str("}")
     }
 }
+
+#[cfg(test)]
+mod tests;

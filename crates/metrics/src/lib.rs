@@ -4,6 +4,7 @@ pub mod chunk;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod histogram;
+mod number;
 pub mod promql;
 pub mod sample;
 pub mod source;

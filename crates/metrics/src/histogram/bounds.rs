@@ -2,13 +2,17 @@
 
 use super::{Buckets, CUSTOM_BUCKETS_SCHEMA, Histogram};
 
-/// A bucket with its borders. Which border it includes depends on its side: see [`Histogram::all_buckets`].
+/// A bucket with its borders.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bucket {
     /// Lower border.
     pub lower: f64,
     /// Upper border.
     pub upper: f64,
+    /// Whether an observation of exactly `lower` is in it.
+    pub lower_closed: bool,
+    /// Whether an observation of exactly `upper` is in it.
+    pub upper_closed: bool,
     /// Observations in it.
     pub count: f64,
 }
@@ -58,19 +62,21 @@ impl Histogram {
         let mut all = Vec::with_capacity(self.positive.counts.len() + self.negative.counts.len() + 1);
         for (index, count) in self.negative.iter() {
             let (lower, upper) = self.bucket_borders(index);
-            all.push(Bucket { lower: -upper, upper: -lower.max(self.zero_threshold), count });
+            let (lower, upper) = (-upper, -lower.max(self.zero_threshold));
+            all.push(Bucket { lower, upper, lower_closed: true, upper_closed: false, count });
         }
         all.reverse();
         if self.zero_count > 0.0 {
             let (lower, upper) = (-self.zero_threshold, self.zero_threshold);
-            all.push(Bucket { lower, upper, count: self.zero_count });
+            all.push(Bucket { lower, upper, lower_closed: true, upper_closed: true, count: self.zero_count });
         }
         for (index, count) in self.positive.iter() {
             let (mut lower, upper) = self.bucket_borders(index);
             if !self.is_custom() {
                 lower = lower.max(self.zero_threshold);
             }
-            all.push(Bucket { lower, upper, count });
+            let lower_closed = self.is_custom() && index == 0;
+            all.push(Bucket { lower, upper, lower_closed, upper_closed: true, count });
         }
         all
     }

@@ -41,7 +41,7 @@ impl Histogram {
         if !forward {
             buckets.reverse();
         }
-        let mut bucket = Bucket { lower: 0.0, upper: 0.0, count: 0.0 };
+        let mut bucket = open(0.0, 0.0, 0.0);
         let mut seen = 0.0;
         for b in buckets.iter().filter(|b| b.count != 0.0) {
             bucket = *b;
@@ -147,14 +147,13 @@ impl Histogram {
                     .map(|(index, count)| {
                         let (lower, upper) = self.bucket_borders(index);
                         let (lower, upper) = if negative { (-upper, -lower) } else { (lower, upper) };
-                        (index, keep(Bucket { lower, upper, count }))
+                        (index, keep(open(lower, upper, count)))
                     })
                     .collect::<Vec<_>>(),
             )
         };
         let negative = side(&self.negative, true, &mut keep);
-        let mut zero =
-            Bucket { lower: -self.zero_threshold, upper: self.zero_threshold, count: self.zero_count };
+        let mut zero = open(-self.zero_threshold, self.zero_threshold, self.zero_count);
         self.bias_zero_bucket(&mut zero);
         let zero_count = if self.zero_count == 0.0 { 0.0 } else { keep(zero) };
         let positive = side(&self.positive, false, &mut keep);
@@ -277,6 +276,11 @@ impl Histogram {
             (false, false) => 0.0,
         }
     }
+}
+
+/// A bucket of which only the borders matter.
+fn open(lower: f64, upper: f64, count: f64) -> Bucket {
+    Bucket { lower, upper, lower_closed: false, upper_closed: false, count }
 }
 
 /// The arithmetic mean of two borders for a `linear` bucket, else the geometric one.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::ast::Span;
 use super::functions::classic::Forced;
 use super::functions::rfc3339;
-use super::number::format_g;
 use super::quote::quote;
+use crate::number::format_g;
 
 /// How serious an annotation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::ast::{
     At, Cardinality, DurationExpr, DurationKind, Expr, ExprKind, Extension, Matching, Selector,
 };
-use super::number::format_value;
 use super::print::{duration_text, match_symbol};
+use crate::number::format_value;
 
 /// The tree. Durations are milliseconds; a calculated one is 0 and its text is in `rangeExpr`, `stepExpr` or `offsetExpr`.
 pub fn ast_json(expr: &Expr) -> Value {

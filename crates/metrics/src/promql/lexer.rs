@@ -3,7 +3,7 @@
 use super::ast::Span;
 use super::duration::parse_duration;
 use super::error::QueryError;
-use super::number::parse_number;
+use crate::number::parse_number;
 
 /// A piece of the query.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -13,13 +13,13 @@ mod functions;
 mod fuzz;
 mod json;
 mod lexer;
-mod number;
 mod options;
 mod parse;
 mod print;
 mod quote;
 mod signature;
 
+pub use crate::number::{format_value, parse_number};
 pub use annotation::{Annotation, Severity};
 pub use ast::{Expr, ExprKind, Span, ValueType};
 pub use duration::{format_duration, parse_duration};
@@ -27,7 +27,6 @@ pub use engine::{Answer, InstantSample, Query, RangeSeries, SampleValue, Stats, 
 pub use error::{ErrorKind, QueryError};
 pub use fuzz::fuzz_one;
 pub use json::ast_json;
-pub use number::{format_value, parse_number};
 pub use options::{Options, Syntax};
 pub use parse::{MAX_DEPTH, MAX_HEIGHT, MAX_QUERY_BYTES, parse, parse_metric};
 pub use print::{format_query, print};

@@ -8,9 +8,9 @@ use super::ast::{
 };
 use super::duration::format_duration;
 use super::error::QueryError;
-use super::number::format_value;
 use super::options::Syntax;
 use super::quote::{quote, quote_bytes};
+use crate::number::format_value;
 use crate::source::{MatchOp, Matcher};
 
 /// Lines longer than this many bytes are split by [`format_query`].

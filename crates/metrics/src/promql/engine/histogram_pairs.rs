@@ -8,12 +8,12 @@ use super::super::annotation::Notice;
 use super::super::ast::{Call, Expr, Span, ValueType};
 use super::super::error::QueryError;
 use super::super::functions::classic::{self, Bucket};
-use super::super::number::{format_g, parse_number};
 use super::call::arg;
 use super::eval::Evaluator;
 use super::grid::{Cell, Grid, Out, Row};
 use super::rows;
 use crate::histogram::Histogram;
+use crate::number::{format_g, parse_number};
 
 /// The label that holds a classic bucket's upper bound.
 const BUCKET_LABEL: &str = "le";

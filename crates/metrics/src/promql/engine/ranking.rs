@@ -83,14 +83,14 @@ impl Evaluator<'_> {
             if *value >= 9_223_372_036_854_775_807.0 {
                 return Err(QueryError::execution(format!(
                     "Scalar value {} overflows int64",
-                    super::super::number::format_g(*value)
+                    crate::number::format_g(*value)
                 ))
                 .at(parameter.span));
             }
             if *value <= -9_223_372_036_854_775_808.0 {
                 return Err(QueryError::execution(format!(
                     "Scalar value {} underflows int64",
-                    super::super::number::format_g(*value)
+                    crate::number::format_g(*value)
                 ))
                 .at(parameter.span));
             }

@@ -227,7 +227,7 @@ impl<'a> Parser<'a> {
         let token = self.token();
         let word = self.word().unwrap_or_default();
         if let Some(value) =
-            super::number::parse_number(&word).filter(|_| matches!(word.as_str(), "inf" | "nan"))
+            crate::number::parse_number(&word).filter(|_| matches!(word.as_str(), "inf" | "nan"))
         {
             self.take();
             let kind = ExprKind::Number(NumberLiteral { value, is_duration: false });

@@ -1,4 +1,4 @@
-//! Numbers as PromQL reads and writes them: Go's `strconv.ParseFloat`/`ParseInt` in, `FormatFloat(v, 'f', -1, 64)` out.
+//! Numbers as Prometheus reads and writes them: Go's `strconv.ParseFloat`/`ParseInt` in, `FormatFloat(v, 'f', -1, 64)` out.
 
 /// `v` as Prometheus prints sample values: shortest decimal digits that read back the same, never an exponent; `+Inf`,
 /// `-Inf`, `NaN`.
