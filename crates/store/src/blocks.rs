@@ -12,20 +12,34 @@ use crate::block::writer::{BlockWriter, Identity};
 use crate::catalogue::{BlockMeta, Catalogue, Change};
 use crate::disk;
 use crate::port::StoreError;
+use crate::wal::replay::Damage;
 
 /// The folder of blocks that are being written.
 pub(crate) const TEMPORARY: &str = "tmp";
 /// The folder of published blocks of metrics.
 pub(crate) const METRICS: &str = "metrics";
 
-/// Blocks in order of `seq`: of two that hold the same sample, the earlier one's counts.
-pub(crate) type BlockList = Arc<Vec<Arc<Block>>>;
+/// The published blocks at one moment.
+#[derive(Default)]
+pub(crate) struct BlockSet {
+    /// In order of `seq`: of two that hold the same sample, the earlier one's counts.
+    pub sound: Vec<Arc<Block>>,
+    /// Those that could not be opened. Queries of their time are refused; everything else goes on.
+    pub broken: Vec<Broken>,
+}
+
+/// A block that could not be opened, and why.
+#[derive(Clone)]
+pub(crate) struct Broken {
+    pub meta: BlockMeta,
+    pub error: StoreError,
+}
 
 /// The catalogue and the open blocks.
 pub(crate) struct Blocks {
     pub(crate) dir: PathBuf,
     pub(crate) catalogue: Mutex<Catalogue>,
-    list: RwLock<BlockList>,
+    set: RwLock<Arc<BlockSet>>,
 }
 
 /// What one publication changes.
@@ -33,7 +47,7 @@ pub(crate) struct Blocks {
 pub(crate) struct Publication {
     /// Written and synced, still under their temporary names.
     pub add: Vec<BlockMeta>,
-    pub remove: Vec<Arc<Block>>,
+    pub remove: Vec<BlockMeta>,
     pub flushed_lsn: Option<u64>,
     /// Now, in milliseconds.
     pub at: i64,
@@ -42,21 +56,25 @@ pub(crate) struct Publication {
 impl Blocks {
     /// Opens every block of the catalogue in `dir`.
     pub(crate) fn open(dir: &Path, catalogue: Catalogue) -> Result<Self, StoreError> {
-        let mut list = Vec::new();
+        let mut set = BlockSet::default();
         for meta in catalogue.blocks()? {
-            list.push(Arc::new(Block::open(dir, meta)?));
+            match Block::open(dir, meta.clone()) {
+                Ok(block) => set.sound.push(Arc::new(block)),
+                Err(error @ StoreError::Damaged { .. }) => set.broken.push(Broken { meta, error }),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Self { dir: dir.to_owned(), catalogue: Mutex::new(catalogue), list: RwLock::new(Arc::new(list)) })
+        Ok(Self { dir: dir.to_owned(), catalogue: Mutex::new(catalogue), set: RwLock::new(Arc::new(set)) })
     }
 
     /// The blocks as of now. Whoever holds the list can read them, whatever is removed meanwhile.
-    pub(crate) fn list(&self) -> BlockList {
-        Arc::clone(&self.list.read())
+    pub(crate) fn set(&self) -> Arc<BlockSet> {
+        Arc::clone(&self.set.read())
     }
 
     /// The highest `seq` there is.
     pub(crate) fn last_seq(&self) -> u64 {
-        self.list.read().iter().map(|block| block.meta.seq).max().unwrap_or(0)
+        self.set.read().metas().map(|meta| meta.seq).max().unwrap_or(0)
     }
 
     /// Begins a block under a temporary name.
@@ -70,7 +88,7 @@ impl Blocks {
             publication.add.iter().map(|meta| self.place(meta)).collect();
         let change = Change {
             add: publication.add.clone(),
-            remove: publication.remove.iter().map(|block| block.meta.clone()).collect(),
+            remove: publication.remove.clone(),
             flushed_lsn: publication.flushed_lsn,
             at: publication.at,
         };
@@ -85,13 +103,14 @@ impl Blocks {
                 return Err(error);
             }
         };
-        let mut list = self.list.write();
-        let gone =
-            |block: &Arc<Block>| publication.remove.iter().any(|removed| removed.meta.id == block.meta.id);
-        let mut next: Vec<Arc<Block>> = list.iter().filter(|block| !gone(block)).cloned().collect();
-        next.extend(blocks);
-        next.sort_by(|a, b| (a.meta.seq, &a.meta.id).cmp(&(b.meta.seq, &b.meta.id)));
-        *list = Arc::new(next);
+        let mut set = self.set.write();
+        let stays = |meta: &BlockMeta| publication.remove.iter().all(|removed| removed.id != meta.id);
+        let mut sound: Vec<Arc<Block>> =
+            set.sound.iter().filter(|block| stays(&block.meta)).cloned().collect();
+        sound.extend(blocks);
+        sound.sort_by(|a, b| (a.meta.seq, &a.meta.id).cmp(&(b.meta.seq, &b.meta.id)));
+        let broken = set.broken.iter().filter(|broken| stays(&broken.meta)).cloned().collect();
+        *set = Arc::new(BlockSet { sound, broken });
         Ok(())
     }
 
@@ -111,8 +130,7 @@ impl Blocks {
 
     /// Removes folders of blocks that were never published; gives how many.
     pub(crate) fn remove_orphans(&self) -> Result<u64, StoreError> {
-        let mut known: std::collections::HashSet<String> =
-            self.list().iter().map(|block| block.meta.path()).collect();
+        let mut known: std::collections::HashSet<String> = self.set().metas().map(BlockMeta::path).collect();
         known.extend(self.catalogue.lock().garbage()?.into_iter().map(|garbage| garbage.path));
         let mut orphans = 0;
         let mut remove = |path: &Path| {
@@ -137,6 +155,44 @@ impl Blocks {
         Ok(orphans)
     }
 }
+
+// === impl Broken ===
+
+impl Broken {
+    /// The error as a finding.
+    pub(crate) fn damage(&self) -> Option<Damage> {
+        let StoreError::Damaged { file, offset, what } = &self.error else { return None };
+        let (file, what) = (file.clone(), what.clone());
+        Some(Damage { file, offset: *offset, bytes: 0, what, acknowledged: true })
+    }
+}
+
+// === impl BlockSet ===
+
+impl BlockSet {
+    /// What the catalogue says of every block.
+    pub(crate) fn metas(&self) -> impl Iterator<Item = &BlockMeta> {
+        self.sound.iter().map(|block| &block.meta).chain(self.broken.iter().map(|broken| &broken.meta))
+    }
+
+    /// The blocks that may have samples within `start..=end`.
+    ///
+    /// # Errors
+    /// One of them could not be opened; without it an answer would be silently incomplete.
+    pub(crate) fn overlapping(
+        &self,
+        start: i64,
+        end: i64,
+    ) -> Result<impl Iterator<Item = &Arc<Block>>, StoreError> {
+        let overlaps = move |meta: &BlockMeta| meta.min_time <= end && start <= meta.max_time;
+        match self.broken.iter().find(|broken| overlaps(&broken.meta)) {
+            Some(broken) => Err(broken.error.clone()),
+            None => Ok(self.sound.iter().filter(move |block| overlaps(&block.meta))),
+        }
+    }
+}
+
+// === public functions ===
 
 /// A name for a new block: a ULID of the time in milliseconds, random bits, and `seq`.
 pub(crate) fn block_id(at: i64, seq: u64) -> String {

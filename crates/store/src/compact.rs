@@ -1,6 +1,7 @@
 //! Merging blocks: those of a two-hour window into one, those of a day into one. Of equal times the older block's sample
 //! stays, so that a merge never changes what is served.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use kernel::{Labels, Timestamp};
@@ -9,7 +10,7 @@ use metrics::sample::Sample;
 use crate::block::reader::{Block, SeriesReader};
 use crate::block::writer::{BlockWriter, Identity};
 use crate::block::{ChunkRef, DAY_LEVEL, window};
-use crate::blocks::{BlockList, Blocks, Publication, block_id, partition};
+use crate::blocks::{BlockSet, Blocks, Publication, block_id, partition};
 use crate::options::Options;
 use crate::port::StoreError;
 use crate::select::merge;
@@ -26,17 +27,28 @@ pub(crate) struct Merge {
 }
 
 /// The next merge that is due at `now`, the smallest level first.
-pub(crate) fn due(list: &BlockList, options: &Options, now: Timestamp) -> Option<Merge> {
+///
+/// Windows in `stuck` (level and start) are left alone, and so are those with a block that could not be opened.
+pub(crate) fn due(
+    set: &BlockSet,
+    stuck: &HashSet<(u8, i64)>,
+    options: &Options,
+    now: Timestamp,
+) -> Option<Merge> {
     // A window takes stragglers until the out-of-order window has passed, and then the flush that brings the last ones.
     let settled = (now - options.out_of_order_window - options.flush_interval).as_millis();
     [1, DAY_LEVEL].into_iter().find_map(|level| {
-        let mut groups: std::collections::BTreeMap<(i64, &str), Vec<Arc<Block>>> = Default::default();
-        for block in list.iter().filter(|block| block.meta.level <= level) {
+        let mut groups: BTreeMap<(i64, &str), Vec<Arc<Block>>> = BTreeMap::new();
+        for block in set.sound.iter().filter(|block| block.meta.level <= level) {
             let (start, _) = window(level, block.meta.window_start);
             groups.entry((start, &block.meta.tenant)).or_default().push(Arc::clone(block));
         }
         groups.into_iter().find_map(|((start, _), inputs)| {
             let over = window(level, start).1 <= settled;
+            let whole = set.broken.iter().all(|broken| window(level, broken.meta.window_start).0 != start);
+            if !whole || stuck.contains(&(level, start)) {
+                return None;
+            }
             let lower = inputs.iter().any(|block| block.meta.level < level);
             // A single block of two hours waits for its day.
             let wanted = if level == DAY_LEVEL { lower } else { lower && inputs.len() > 1 };
@@ -47,7 +59,7 @@ pub(crate) fn due(list: &BlockList, options: &Options, now: Timestamp) -> Option
 }
 
 /// Merges, publishes the result in place of the inputs, and gives the number of inputs.
-pub(crate) fn run(blocks: &Blocks, merge: Merge, now: Timestamp) -> Result<u64, StoreError> {
+pub(crate) fn run(blocks: &Blocks, merge: &Merge, now: Timestamp) -> Result<u64, StoreError> {
     let Some(first) = merge.inputs.first() else { return Ok(0) };
     let seq = merge.inputs.iter().map(|block| block.meta.seq).max().unwrap_or(0);
     let identity = Identity {
@@ -68,11 +80,19 @@ pub(crate) fn run(blocks: &Blocks, merge: Merge, now: Timestamp) -> Result<u64, 
     let count = merge.inputs.len() as u64;
     blocks.publish(Publication {
         add: vec![meta],
-        remove: merge.inputs,
+        remove: merge.inputs.iter().map(|block| block.meta.clone()).collect(),
         flushed_lsn: None,
         at: now.as_millis(),
     })?;
     Ok(count)
+}
+
+impl Merge {
+    /// The level, and the start of the window.
+    pub(crate) fn window(&self) -> (u8, i64) {
+        let start = self.inputs.first().map_or(0, |block| window(self.level, block.meta.window_start).0);
+        (self.level, start)
+    }
 }
 
 /// One input, at its next series.

@@ -1,7 +1,7 @@
 //! The `Telemetry` port: what the house asks of the store of metrics, whatever keeps it.
 //!
 //! Two adapters hold the same suite (`tests/telemetry_port.rs`): [`crate::Store`] on disk, and
-//! `simulation::telemetry::SimulatedTelemetry` in memory. Which sample wins when two have the same series and time: the
+//! `simulation::SimTelemetry` in memory. Which sample wins when two have the same series and time: the
 //! one that was accepted first, always.
 
 use kernel::{Labels, Timestamp};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kernel::{Labels, Timestamp};
 
-use crate::blocks::Blocks;
+use crate::blocks::{Blocks, Broken};
 use crate::catalogue::Catalogue;
 use crate::disk;
 use crate::flush;
@@ -29,7 +29,7 @@ pub struct Recovery {
     pub series: u64,
     /// Bytes of a record that was being written when the process or the machine stopped, and was never acknowledged.
     pub torn_bytes: u64,
-    /// What could not be read, and where it is.
+    /// What could not be read, and where it is. A block among it is kept out: queries of its time are refused.
     pub damaged: Vec<Damage>,
     /// Samples whose series was defined in a record that could not be read.
     pub unnamed_samples: u64,
@@ -46,7 +46,7 @@ impl Store {
     /// blocks that are written when the log does not fit the memory budget.
     ///
     /// # Errors
-    /// Another process has it open; the catalogue or a block's directory is damaged; something cannot be read or written.
+    /// Another process has it open; the catalogue is damaged; something cannot be read or written.
     pub fn open(options: Options, now: Timestamp) -> Result<(Self, Recovery), StoreError> {
         let begun = Instant::now();
         let wal_dir = options.dir.join("wal");
@@ -77,6 +77,7 @@ impl Store {
         recovery.series = replay.names.len() as u64;
         recovery.torn_bytes = replayed.torn_bytes;
         recovery.damaged = replayed.damaged;
+        recovery.damaged.extend(replay.blocks.set().broken.iter().filter_map(Broken::damage));
         let wal = Wal::open(&wal_dir, options.durability, replayed.last_lsn, replayed.segments);
         wal.drop_until(done)?;
         let parts = Parts { head: replay.head, wal, blocks: replay.blocks, families, lock, now };

@@ -2,14 +2,12 @@
 //! and a block's before the head's: the one accepted first.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use kernel::Labels;
 use metrics::sample::Sample;
 use metrics::source::{Matcher, Selection, Series, SeriesSource, SourceError};
 
 use crate::block::reader::Block;
-use crate::blocks::BlockList;
 use crate::matching;
 use crate::port::StoreError;
 use crate::store::Store;
@@ -33,7 +31,8 @@ impl SeriesSource for Store {
             spent.is_ok()
         });
         spent?;
-        for block in overlapping(&self.blocks.list(), selection.start, selection.end) {
+        let set = self.blocks.set();
+        for block in set.overlapping(selection.start, selection.end).map_err(unreadable)? {
             read_block(block, selection, &mut budget, &mut found)?;
         }
         for (labels, samples) in recent {
@@ -66,10 +65,6 @@ impl Found {
         self.series.sort_by(|(a, _), (b, _)| a.cmp(b));
         self.series.into_iter().map(|(labels, runs)| Series::new(labels, merge(runs))).collect()
     }
-}
-
-fn overlapping(list: &BlockList, start: i64, end: i64) -> impl Iterator<Item = &Arc<Block>> {
-    list.iter().filter(move |block| block.meta.min_time <= end && start <= block.meta.max_time)
 }
 
 fn read_block(
@@ -167,6 +162,14 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<String>, SourceError> {
         let mut found: BTreeSet<String> = BTreeSet::new();
+        if matchers.is_empty() {
+            self.visit_values(name, start, end, |value| {
+                if !found.contains(value) {
+                    found.insert(value.to_owned());
+                }
+            })?;
+            return Ok(found.into_iter().take(limit).collect());
+        }
         self.visit_series(matchers, start, end, |labels| {
             if let Some(value) = labels.get(name)
                 && !found.contains(value)
@@ -175,6 +178,23 @@ impl Store {
             }
         })?;
         Ok(found.into_iter().take(limit).collect())
+    }
+
+    /// Calls `each` with every value of `name` in the head, when it may have samples within `start..=end`, and in the blocks
+    /// that may, possibly twice. Reads dictionaries only.
+    fn visit_values(
+        &self,
+        name: &str,
+        start: i64,
+        end: i64,
+        mut each: impl FnMut(&str),
+    ) -> Result<(), SourceError> {
+        self.head.visit_values(name, start, end, &mut each);
+        let set = self.blocks.set();
+        for block in set.overlapping(start, end).map_err(unreadable)? {
+            block.visit_values(name, &mut each).map_err(unreadable)?;
+        }
+        Ok(())
     }
 
     /// Calls `each` with every series that satisfies `matchers` and may have samples within `start..=end`, possibly twice.
@@ -186,7 +206,8 @@ impl Store {
         mut each: impl FnMut(&Labels),
     ) -> Result<(), SourceError> {
         self.head.series_matching(matchers, start, end, &mut each);
-        for block in overlapping(&self.blocks.list(), start, end) {
+        let set = self.blocks.set();
+        for block in set.overlapping(start, end).map_err(unreadable)? {
             let numbers = matching::resolve(block.as_ref(), matchers).map_err(unreadable)?;
             let mut reader = block.series_reader(0);
             for number in numbers {

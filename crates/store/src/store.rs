@@ -68,7 +68,7 @@ impl Store {
             wal: parts.wal,
             gate: RwLock::new(()),
             blocks: parts.blocks,
-            upkeep: Mutex::new(Upkeep { last_flush: parts.now.as_millis() }),
+            upkeep: Mutex::new(Upkeep { last_flush: parts.now.as_millis(), ..Upkeep::default() }),
             families: RwLock::new(families),
             counters: Counters::default(),
             closed: AtomicBool::new(false),
@@ -143,25 +143,25 @@ impl Store {
 
     /// Bytes of memory held for the head, the log and the blocks' directories.
     pub fn memory_bytes(&self) -> u64 {
-        self.head.bytes() + self.blocks.list().iter().map(|block| block.memory_bytes()).sum::<u64>()
+        self.head.bytes() + self.blocks.set().sound.iter().map(|block| block.memory_bytes()).sum::<u64>()
     }
 
     /// Figures, as of now.
     pub fn stats(&self) -> StoreStats {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let blocks = self.blocks.list();
-        let sum = |figure: fn(&BlockMeta) -> u64| blocks.iter().map(|block| figure(&block.meta)).sum();
+        let blocks = self.blocks.set();
+        let sum = |figure: fn(&BlockMeta) -> u64| blocks.metas().map(figure).sum();
         StoreStats {
             series: self.head.series(),
             samples_appended: count(&self.counters.appended),
             samples_rejected: count(&self.counters.rejected),
             head_samples: self.head.samples(),
-            blocks: blocks.len() as u64,
+            blocks: sum(|_| 1),
             block_samples: sum(|meta| meta.samples),
             block_bytes: sum(|meta| meta.bytes),
             wal_bytes: self.wal.bytes(),
-            oldest: blocks.iter().map(|block| block.meta.min_time).chain(self.head.oldest()).min(),
-            newest: blocks.iter().map(|block| block.meta.max_time).chain(self.head.newest()).max(),
+            oldest: blocks.metas().map(|meta| meta.min_time).chain(self.head.oldest()).min(),
+            newest: blocks.metas().map(|meta| meta.max_time).chain(self.head.newest()).max(),
             memory_bytes: self.memory_bytes(),
             syncs: self.wal.syncs(),
             flushes: count(&self.counters.flushes),

@@ -1,13 +1,13 @@
 //! Housekeeping: what time, size and memory ask for. One thread at a time does it; the others go on.
 
+use std::collections::HashSet;
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use kernel::Timestamp;
 
-use crate::block::reader::Block;
 use crate::blocks::{Publication, TEMPORARY};
+use crate::catalogue::BlockMeta;
 use crate::compact;
 use crate::disk;
 use crate::flush;
@@ -19,12 +19,18 @@ use crate::wal::replay::Damage;
 const EARLY_FLUSH: u64 = 75;
 /// The least time between two flushes for want of memory, in milliseconds: more often, they would not help.
 const EARLY_FLUSH_EVERY: i64 = 10_000;
+/// How long no merge is tried after one has failed, in milliseconds.
+const REST: i64 = 60_000;
 
 /// What housekeeping remembers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Upkeep {
     /// When the head was last written out, in milliseconds.
     pub last_flush: i64,
+    /// Until when no merge is tried, in milliseconds, because one failed.
+    pub rest_until: i64,
+    /// Windows (level and start) that cannot be merged because a block in them is damaged.
+    pub stuck: HashSet<(u8, i64)>,
 }
 
 impl Store {
@@ -48,13 +54,9 @@ impl Store {
             done.forgotten = self.head.forget(idle);
         }
         done.expired = self.expire(now)?;
-        while let Some(merge) = compact::due(&self.blocks.list(), &self.options, now) {
-            done.compacted += compact::run(&self.blocks, merge, now)?;
-            self.counters.compactions.fetch_add(1, Ordering::Relaxed);
-            self.check_open()?;
-        }
+        let merged = self.merge_due(&mut upkeep, now, &mut done);
         done.deleted = self.sweep(now)?;
-        Ok(done)
+        merged.map(|()| done)
     }
 
     /// Writes the head out as blocks now, whatever the time; gives how many.
@@ -73,8 +75,10 @@ impl Store {
     /// Something cannot be read at all.
     pub fn verify(&self) -> Result<Vec<Damage>, StoreError> {
         let mut damage = Vec::new();
+        let set = self.blocks.set();
         let checks = std::iter::once(self.blocks.catalogue.lock().verify())
-            .chain(self.blocks.list().iter().map(|block| block.verify()).collect::<Vec<_>>());
+            .chain(set.sound.iter().map(|block| block.verify()))
+            .chain(set.broken.iter().map(|broken| Err(broken.error.clone())));
         for check in checks {
             match check {
                 Ok(()) => {}
@@ -100,6 +104,33 @@ impl Store {
         }
         let used = self.head.bytes();
         if used > budget { Err(StoreError::OverMemory { used, budget }) } else { Ok(()) }
+    }
+
+    /// Merges what is due. After a failure it rests for a while, and a window with a damaged block is left as it is.
+    fn merge_due(
+        &self,
+        upkeep: &mut Upkeep,
+        now: Timestamp,
+        done: &mut Maintained,
+    ) -> Result<(), StoreError> {
+        if now.as_millis() < upkeep.rest_until && now.as_millis() > upkeep.rest_until - REST {
+            return Ok(());
+        }
+        while let Some(merge) = compact::due(&self.blocks.set(), &upkeep.stuck, &self.options, now) {
+            match compact::run(&self.blocks, &merge, now) {
+                Ok(count) => done.compacted += count,
+                Err(error) => {
+                    upkeep.rest_until = now.as_millis().saturating_add(REST);
+                    if matches!(error, StoreError::Damaged { .. }) {
+                        upkeep.stuck.insert(merge.window());
+                    }
+                    return Err(error);
+                }
+            }
+            self.counters.compactions.fetch_add(1, Ordering::Relaxed);
+            self.check_open()?;
+        }
+        Ok(())
     }
 
     fn wants_early_flush(&self, upkeep: &Upkeep, at: i64) -> bool {
@@ -129,19 +160,19 @@ impl Store {
 
     /// Takes blocks beyond the retention out of the catalogue.
     fn expire(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let list = self.blocks.list();
-        let mut oldest_first: Vec<&Arc<Block>> = list.iter().collect();
-        oldest_first.sort_by_key(|block| (block.meta.max_time, block.meta.seq));
+        let set = self.blocks.set();
+        let mut oldest_first: Vec<&BlockMeta> = set.metas().collect();
+        oldest_first.sort_by_key(|meta| (meta.max_time, meta.seq));
         let before = self.options.retention.map_or(i64::MIN, |retention| (now - retention).as_millis());
-        let mut bytes: u64 = list.iter().map(|block| block.meta.bytes).sum();
+        let mut bytes: u64 = oldest_first.iter().map(|meta| meta.bytes).sum();
         let most = self.options.retention_bytes.unwrap_or(u64::MAX);
         let mut remove = Vec::new();
-        for block in oldest_first {
-            if block.meta.max_time >= before && bytes <= most {
+        for meta in oldest_first {
+            if meta.max_time >= before && bytes <= most {
                 break;
             }
-            bytes -= block.meta.bytes;
-            remove.push(Arc::clone(block));
+            bytes -= meta.bytes;
+            remove.push(meta.clone());
         }
         let count = remove.len() as u64;
         if count > 0 {

@@ -161,6 +161,10 @@ fn a_changed_bit_in_the_log_is_found_and_located() {
     }
 }
 
+fn all_of(store: &Store) -> Result<Vec<metrics::source::Series>, metrics::source::SourceError> {
+    world::select(store, &[], i64::MIN, i64::MAX)
+}
+
 /// A store with a flushed, merged block, some blocks of level 0, and a log.
 fn furnished(dir: &Path) -> Served {
     let (store, _) = open(dir).unwrap();
@@ -203,26 +207,38 @@ fn a_changed_bit_in_a_block_or_the_catalogue_is_found_or_harmless() {
         bytes[bit / 8] ^= 1 << (bit % 8);
         fs::write(&target, &bytes).unwrap();
         let is_block = round % 3 < 2;
-        let (store, _) = match open(crashed.path()) {
+        let name = target.file_name().unwrap().to_str().unwrap();
+        let (store, recovery) = match open(crashed.path()) {
             Ok(opened) => opened,
             Err(StoreError::Damaged { file, .. }) => {
-                assert!(file.ends_with(target.file_name().unwrap().to_str().unwrap()), "{file}");
+                assert!(
+                    !is_block && file.ends_with(name),
+                    "{file}: a block must not keep the store from opening"
+                );
                 refused += 1;
                 continue;
             }
             Err(other) => unreachable!("{}: bit {bit}: {other}", target.display()),
         };
+        if let Some(damage) = recovery.damaged.first() {
+            assert!(is_block && damage.file.ends_with(name), "{damage:?}");
+            let kept_out = all_of(&store).err().unwrap();
+            assert!(kept_out.to_string().contains(&damage.file), "{kept_out}");
+            let n = 6 * 3600;
+            append(&store, n, 1);
+            assert_eq!(
+                world::select(&store, &[], DAY + n * 1000, i64::MAX).unwrap().len(),
+                5,
+                "other times are served"
+            );
+            refused += 1;
+            continue;
+        }
         let damage = store.verify().unwrap();
         assert_eq!(is_block, !damage.is_empty(), "{}: bit {bit}: {damage:?}", target.display());
         found += usize::from(is_block);
         harmless += usize::from(!is_block);
-        let everything = metrics::source::Selection {
-            matchers: &[],
-            start: i64::MIN,
-            end: i64::MAX,
-            max_samples: 1 << 40,
-        };
-        if let Ok(series) = metrics::source::SeriesSource::select(&store, &everything) {
+        if let Ok(series) = all_of(&store) {
             let now: Served = series.iter().map(|series| (series.labels.clone(), pairs(series))).collect();
             assert_eq!(now, right, "{}: bit {bit} changed what is served", target.display());
         }
@@ -252,6 +268,13 @@ fn orphans_and_a_missing_block_are_noticed() {
     drop(store);
     let gone = files(dir.path(), "chunks.bin").remove(0);
     fs::remove_file(&gone).unwrap();
-    let error = open(dir.path()).err().unwrap();
-    assert!(matches!(&error, StoreError::Damaged { what, .. } if what.contains("missing")), "{error}");
+    let (store, recovery) = open(dir.path()).unwrap();
+    assert!(recovery.damaged[0].what.contains("missing"), "{:?}", recovery.damaged);
+    assert!(all_of(&store).is_err() && !store.verify().unwrap().is_empty());
+    // Retention lets go of it, and the rest is served again.
+    drop(store);
+    let options = Options { retention_bytes: Some(1), ..Options::new(dir.path()) };
+    let (store, _) = Store::open(options, at(DAY)).unwrap();
+    store.maintain(at(DAY + 6 * HOUR)).unwrap();
+    assert!(all_of(&store).is_ok());
 }

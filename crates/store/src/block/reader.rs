@@ -123,6 +123,16 @@ impl Block {
         Ok(())
     }
 
+    /// Calls `each` with every value of `name`.
+    pub(crate) fn visit_values(&self, name: &str, mut each: impl FnMut(&str)) -> Result<(), StoreError> {
+        for (_, place) in self.name(name).map(|entry| entry.groups.as_slice()).unwrap_or_default() {
+            let payload = self.unit(INDEX_FILE, *place)?;
+            index::read_values(&payload, |value, _| each(value))
+                .map_err(|_| self.damaged(INDEX_FILE, place.offset, "a group of values is malformed"))?;
+        }
+        Ok(())
+    }
+
     fn read_directory(&self) -> Result<Directory, StoreError> {
         let len = self.index.metadata().map_err(|e| disk::failed(&self.path, &e))?.len();
         let at = len.saturating_sub(FOOTER);

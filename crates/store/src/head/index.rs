@@ -88,6 +88,12 @@ impl Index {
         bytes
     }
 
+    /// Calls `each` with every value of `name`.
+    pub(super) fn visit_values(&self, name: &str, each: impl FnMut(&str)) {
+        let values = self.by_name.get(name).into_iter().flat_map(HashMap::keys);
+        values.map(AsRef::as_ref).for_each(each);
+    }
+
     /// Calls `each` with every name, value and number of series.
     pub(super) fn visit(&self, mut each: impl FnMut(&str, &str, usize)) {
         for (name, values) in &self.by_name {

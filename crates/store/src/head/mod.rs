@@ -239,6 +239,16 @@ impl Head {
         }
     }
 
+    /// Calls `each` with every value of `name`, possibly twice, when the head may have samples within `start..=end`.
+    pub(crate) fn visit_values(&self, name: &str, start: i64, end: i64, mut each: impl FnMut(&str)) {
+        let overlaps = self.oldest().is_some_and(|oldest| oldest <= end);
+        if overlaps && self.newest().is_some_and(|newest| newest >= start) {
+            for shard in &self.shards {
+                shard.lock().visit_values(name, &mut each);
+            }
+        }
+    }
+
     /// Begins a new generation. The caller keeps appenders away.
     pub(crate) fn turn(&self) {
         for shard in &self.shards {

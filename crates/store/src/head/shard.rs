@@ -283,6 +283,11 @@ impl Shard {
         forgotten
     }
 
+    /// Calls `each` with every value of `name`.
+    pub(super) fn visit_values(&self, name: &str, each: impl FnMut(&str)) {
+        self.index.visit_values(name, each);
+    }
+
     /// Calls `each` with every name, value and number of series.
     pub(super) fn visit(&self, each: impl FnMut(&str, &str, usize)) {
         self.index.visit(each);
