@@ -83,3 +83,30 @@ fn what_a_query_cost_is_told() {
     assert_eq!((stats.series, stats.total_samples, stats.steps), (10, 1000, 50));
     assert!(stats.peak_samples >= 1500, "{stats:?}");
 }
+
+#[test]
+fn times_at_the_edge_of_the_calendar_are_only_far_away() {
+    let options = Options { syntax: metrics::promql::Syntax::all(), ..Options::default() };
+    for text in [
+        "m",
+        "m offset 100y",
+        "m offset -100y",
+        "m @ -8999999999999",
+        "m @ 8999999999999 offset -200y",
+        "rate(m[100y])",
+        "sum_over_time(m[1m:1s] @ 8999999999999)",
+        "max_over_time(rate(m[5m] smoothed)[1m:7s] offset 250y)",
+        "changes(m[200y] anchored)",
+        "predict_linear(m[5m], 1e300)",
+        "timestamp(m) + time() + year(vector(1e300)) + day_of_year(vector(-1e300)) + hour(m * NaN)",
+        "info(m)",
+        "m[1m]",
+        "histogram_quantile(0.5, m)",
+    ] {
+        let query = Query::parse(text, &options).unwrap();
+        for t in [i64::MIN, i64::MIN + 1, -1, 0, 50_000, i64::MAX - 1, i64::MAX] {
+            let _ = query.instant(&Ten, t, &options, &never);
+            let _ = query.range(&Ten, t, t.saturating_add(1000), 500, &options, &never);
+        }
+    }
+}
