@@ -89,8 +89,7 @@ fn the_page_refers_only_to_what_is_there() {
 #[test]
 fn the_server_and_the_page_know_the_same_addresses() {
     let router = std::fs::read_to_string(web().join("shell/router.js")).unwrap();
-    let routes =
-        router.lines().filter_map(|line| line.trim().strip_prefix("{ path: /^\\/")?.split("$/").next());
+    let routes = router.split("path: /^\\/").skip(1).filter_map(|rest| rest.split("$/").next());
     let mut shown: Vec<String> = routes
         .flat_map(|route| {
             let (first, rest) = route.split_at(route.find(['(', '\\']).unwrap_or(route.len()));

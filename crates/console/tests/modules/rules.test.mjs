@@ -6,7 +6,12 @@ import { readRules, writeRules } from "../../web/flags/rules.js";
 import { difference } from "../../web/flags/lines.js";
 
 const country = { var: "country" };
-const split = { fractional: [["on", 25], ["off", 75]] };
+const split = {
+  fractional: [
+    ["on", 25],
+    ["off", 75],
+  ],
+};
 
 test("what the form shows comes back unchanged", () => {
   const cases = [
@@ -15,7 +20,14 @@ test("what the form shows comes back unchanged", () => {
     { if: [{ "==": [country, "SE"] }, "on"] },
     { if: [{ "==": [country, "SE"] }, "on", "off"] },
     { if: [{ in: [country, ["SE", "NO"]] }, "on", { "==": [{ var: "age" }, 18] }, split, "off"] },
-    { if: [{ starts_with: [{ var: "email" }, "ada@"] }, "on", { ends_with: [{ var: "email" }, "@example.com"] }, "off"] },
+    {
+      if: [
+        { starts_with: [{ var: "email" }, "ada@"] },
+        "on",
+        { ends_with: [{ var: "email" }, "@example.com"] },
+        "off",
+      ],
+    },
     { if: [{ sem_ver: [{ var: "app" }, ">=", "2.1.0"] }, "on", split] },
     { if: [{ "!=": [{ var: "beta" }, true] }, "on"] },
     { if: [{ "==": [{ var: "id" }, "17"] }, "on"] },
@@ -30,7 +42,8 @@ test("what the form shows comes back unchanged", () => {
 });
 
 test("nothing is no rules", () => {
-  for (const nothing of [null, undefined, {}]) assert.equal(writeRules(/** @type {any} */ (readRules(nothing))), null);
+  for (const nothing of [null, undefined, {}])
+    assert.equal(writeRules(/** @type {any} */ (readRules(nothing))), null);
 });
 
 test("what the form cannot show stays JSON", () => {

@@ -2,24 +2,35 @@
 
 import { html, nothing } from "../vendor/lit/index.js";
 import { Element, icon } from "../elements/element.js";
-import { badge, commandBox, copy, empty, refusal, skeleton } from "../elements/notices.js";
+import { empty, refusal, skeleton } from "../elements/notices.js";
 import { table } from "../elements/table.js";
 import { time } from "../elements/time.js";
 import { address, get, post } from "../shell/api.js";
-import { count, format, who } from "../shell/format.js";
+import { who } from "../shell/format.js";
 import { watch } from "../shell/live.js";
 import { navigate, query, setQuery, subjectPath } from "../shell/router.js";
+import { factPanel, verdictLine } from "./fact.js";
 
 /** @import { Fact } from "../shell/words.js" */
 
 const PAGE = 100;
 /** Pages that a search for an old time walks through at most before it asks to go on. */
 const MOST_PAGES = 20;
-const CHAPTERS = ["flags", "resources", "security"];
 const FILTERS = /** @type {const} */ (["q", "chapter", "kind", "actor", "subject", "change", "from", "to"]);
 
 class Audit extends Element {
-  static properties = { params: {}, facts: { state: true }, next: { state: true }, error: { state: true }, fact: { state: true }, factError: { state: true }, verdict: { state: true }, busy: { state: true }, wide: { state: true } };
+  static properties = {
+    params: {},
+    facts: { state: true },
+    next: { state: true },
+    error: { state: true },
+    fact: { state: true },
+    factError: { state: true },
+    verdict: { state: true },
+    busy: { state: true },
+    wide: { state: true },
+    chapters: { state: true },
+  };
 
   constructor() {
     super();
@@ -38,6 +49,8 @@ class Audit extends Element {
     /** @type {any} */
     this.verdict = null;
     this.busy = false;
+    /** @type {string[]} */
+    this.chapters = ["flags", "security"];
     /** Whether a narrow screen shows every filter. */
     this.wide = false;
     this.loaded = "";
@@ -57,12 +70,23 @@ class Audit extends Element {
       this.following?.();
     });
     this.follow();
+    get("kinds")
+      .then(({ items }) => {
+        const own = items.map((/** @type {{ chapter: string }} */ kind) => kind.chapter);
+        this.chapters = [...new Set([...own, "security"])].sort();
+      })
+      .catch(() => {});
   }
 
   /** @param {Map<string, unknown>} changed */
   willUpdate(changed) {
     if (!changed.has("params")) return;
-    this.dispatchEvent(new CustomEvent("ms-title", { bubbles: true, detail: this.params.seq ? `Fact ${this.params.seq}` : "Audit" }));
+    this.dispatchEvent(
+      new CustomEvent("ms-title", {
+        bubbles: true,
+        detail: this.params.seq ? `Fact ${this.params.seq}` : "Audit",
+      }),
+    );
     if (this.params.seq) void this.open(this.params.seq);
     else [this.fact, this.factError] = [null, null];
   }
@@ -107,7 +131,11 @@ class Audit extends Element {
       /** @type {Fact[]} */
       let found = [];
       for (let turn = 0; turn < MOST_PAGES; turn += 1) {
-        const answer = await get("facts", { ...filters, order: "desc", limit: PAGE, page: this.next }, signal);
+        const answer = await get(
+          "facts",
+          { ...filters, order: "desc", limit: PAGE, page: this.next },
+          signal,
+        );
         found = [...found, ...answer.items.filter((/** @type {Fact} */ fact) => this.inTime(fact))];
         const oldest = answer.items.at(-1);
         const past = from && oldest && Date.parse(oldest.time) < Date.parse(from);
@@ -130,8 +158,14 @@ class Audit extends Element {
     if (to || !this.isConnected) return;
     this.following = watch(address("facts/watch", { chapter, subject, after: this.facts?.[0]?.seq }), {
       fact: (/** @type {Fact} */ fact) => {
-        const fits = (!kind || fact.kind === kind) && (!actor || `${fact.actor.kind}:${fact.actor.name}` === actor) && (!change || fact.change === change) &&
-          (!q || JSON.stringify([fact.subject, fact.reason, fact.payload]).toLowerCase().includes(q.toLowerCase()));
+        const fits =
+          (!kind || fact.kind === kind) &&
+          (!actor || `${fact.actor.kind}:${fact.actor.name}` === actor) &&
+          (!change || fact.change === change) &&
+          (!q ||
+            JSON.stringify([fact.subject, fact.reason, fact.payload])
+              .toLowerCase()
+              .includes(q.toLowerCase()));
         if (!fits || this.facts?.some(({ seq }) => seq === fact.seq)) return;
         this.facts = [fact, ...(this.facts ?? [])];
       },
@@ -171,74 +205,119 @@ class Audit extends Element {
 
   filterBar() {
     const filters = this.filters;
-    const text = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string} */ hint) => html`<input aria-label=${label} placeholder=${hint} .value=${filters[name] ?? ""} @input=${(/** @type {any} */ event) => this.type(name, event.target.value.trim())}>`;
-    const when = (/** @type {string} */ name, /** @type {string} */ label) => html`<label class="check small second">${label} <input type="datetime-local" .value=${filters[name] ? localTime(filters[name] ?? "") : ""} @change=${(/** @type {any} */ event) => setQuery({ [name]: event.target.value ? new Date(event.target.value).toISOString() : null })}></label>`;
+    const text = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string} */ hint) =>
+      html`<input
+        aria-label=${label}
+        placeholder=${hint}
+        .value=${filters[name] ?? ""}
+        @input=${(/** @type {any} */ event) => this.type(name, event.target.value.trim())}
+      />`;
+    const when = (/** @type {string} */ name, /** @type {string} */ label) =>
+      html`<label class="check small second"
+        >${label}
+        <input
+          type="datetime-local"
+          .value=${filters[name] ? localTime(filters[name] ?? "") : ""}
+          @change=${(/** @type {any} */ event) => setQuery({ [name]: event.target.value ? new Date(event.target.value).toISOString() : null })}
+      /></label>`;
     const some = FILTERS.some((name) => filters[name]);
     return html`<div class="row filters">
-      <input class="grow" type="search" data-search aria-label="Search the ledger" placeholder="Search subject, reason, payload" .value=${filters.q ?? ""} @input=${(/** @type {any} */ event) => this.type("q", event.target.value)}>
-      <button type="button" class="toggle" aria-expanded=${this.wide} @click=${() => { this.wide = !this.wide; }}>Filters</button>
-      <select aria-label="Chapter" @change=${(/** @type {any} */ event) => setQuery({ chapter: event.target.value })}><option value="">Every chapter</option>${[...new Set([...CHAPTERS, ...(filters.chapter ? [filters.chapter] : [])])].map((chapter) => html`<option value=${chapter} ?selected=${chapter === filters.chapter}>${chapter}</option>`)}</select>
-      ${text("actor", "Actor", "actor, user:ada")} ${text("subject", "Subject", "subject, Flag/…")} ${text("change", "Change", "chg-…")} ${when("from", "From")} ${when("to", "To")}
+      <input
+        class="grow"
+        type="search"
+        data-search
+        aria-label="Search the ledger"
+        placeholder="Search subject, reason, payload"
+        .value=${filters.q ?? ""}
+        @input=${(/** @type {any} */ event) => this.type("q", event.target.value)}
+      />
+      <button
+        type="button"
+        class="toggle"
+        aria-expanded=${this.wide}
+        @click=${() => {
+          this.wide = !this.wide;
+        }}
+      >
+        Filters
+      </button>
+      <select
+        aria-label="Chapter"
+        @change=${(/** @type {any} */ event) => setQuery({ chapter: event.target.value })}
+      >
+        <option value="">Every chapter</option>
+        ${[...new Set([...this.chapters, ...(filters.chapter ? [filters.chapter] : [])])].map((chapter) => html`<option value=${chapter} ?selected=${chapter === filters.chapter}>${chapter}</option>`)}
+      </select>
+      ${text("actor", "Actor", "actor, user:ada")} ${text("subject", "Subject", "subject, Flag/…")}
+      ${text("change", "Change", "chg-…")} ${when("from", "From")} ${when("to", "To")}
       ${some ? html`<button type="button" class="plain" @click=${() => navigate("/audit")}>Clear</button>` : nothing}
-      <button type="button" ?disabled=${this.verdict === "busy"} @click=${this.verify}>${icon("ok")}Verify the chain</button>
+      <button type="button" ?disabled=${this.verdict === "busy"} @click=${this.verify}>
+        ${icon("ok")}Verify the chain
+      </button>
     </div>`;
-  }
-
-  verdictLine() {
-    const { verdict } = this;
-    if (!verdict) return nothing;
-    if (verdict === "busy") return html`<div class="note" role="status">Recomputing the hash of every fact…</div>`;
-    if (verdict instanceof Error) return refusal(verdict);
-    if (verdict.ok) return html`<div class="panel calm" role="status"><span class="ok">${icon("ok")}</span><strong>The chain is whole</strong><span class="second">${count(verdict.facts)} facts verified in ${format(verdict.seconds, "seconds")}</span></div>`;
-    const damage = [verdict.damage ?? []].flat();
-    return html`<div class="refusal" role="alert"><strong>The ledger is damaged</strong><ul>${damage.slice(0, 20).map((/** @type {any} */ one) => html`<li>${one.seq ? `fact ${one.seq}` : JSON.stringify(one.place)}: ${one.what}</li>`)}</ul></div>`;
   }
 
   list() {
     if (this.error && !this.facts) return nothing;
     if (!this.facts) return html`<div class="panel empty">${skeleton(12)}</div>`;
-    if (this.facts.length === 0) return html`<div class="panel">${empty("No fact fits", "Everything that people decide or that Mainstay does is a fact. Change the filter, or make one:", "mainstay flag enable new-checkout --reason 'a first fact'")}</div>`;
-    return html`<div class="panel">${table({
-      label: "Facts, newest first", rows: this.facts, rowKey: (fact) => fact.seq, height: "calc(100vh - 9.5rem)", opens: (fact) => this.select(fact), selected: this.fact?.seq,
-      onEnd: () => { if (this.next && !this.busy) void this.more(); },
-      columns: [
-        { key: "seq", label: "Fact", number: true, cell: (fact) => html`<a href="/audit/${fact.seq}${location.search}">${fact.seq}</a>` },
-        { key: "time", label: "Time", class: "nowrap", cell: (fact) => time(fact.time, "both") },
-        { key: "kind", label: "What", class: "nowrap", cell: (fact) => html`${fact.kind.replaceAll("_", " ")} <span class="sub wide">${fact.chapter}</span>` },
-        { key: "subject", label: "About", class: "nowrap", cell: (fact) => (fact.subject ? html`<a href=${subjectPath(fact.subject)}>${fact.subject}</a>` : nothing) },
-        { key: "actor", label: "Who", class: "wide nowrap", cell: (fact) => who(fact.actor) },
-        { key: "reason", label: "Why", class: "clip wide", cell: (fact) => html`<span class="second" title=${fact.reason}>${fact.reason}</span>` },
-      ],
-    })}</div>${this.busy ? html`<span class="quiet" role="status">Loading…</span>` : this.next ? html`<button type="button" @click=${() => this.more()}>Older facts</button>` : nothing}`;
-  }
-
-  detail() {
-    if (this.factError) return refusal(this.factError);
-    const { fact } = this;
-    if (!fact) return nothing;
-    const payload = JSON.stringify(fact.payload, null, 2);
-    return html`<section class="panel detail" aria-label="Fact ${fact.seq}"><header><h2>Fact ${fact.seq}</h2><span class="end"><button type="button" class="small plain" aria-label="Close" @click=${() => navigate(`/audit${location.search}`)}>${icon("close")}</button></span></header>
-      <div class="body stack">
-        <dl class="facts">
-          <dt>What</dt><dd>${fact.kind.replaceAll("_", " ")} ${badge(fact.chapter)}</dd>
-          <dt>About</dt><dd>${fact.subject ? html`<a href=${subjectPath(fact.subject)}>${fact.subject}</a> · <a href="/audit?subject=${encodeURIComponent(fact.subject)}">its facts</a>` : "–"}</dd>
-          <dt>When</dt><dd>${time(fact.time, "both")}</dd>
-          <dt>Who</dt><dd>${who(fact.actor)} <span class="quiet">${fact.actor.kind}${fact.actor.role ? `, ${fact.actor.role}` : ""}</span></dd>
-          <dt>Why</dt><dd>${fact.reason || html`<span class="quiet">no reason given</span>`}</dd>
-          <dt>Change</dt><dd>${fact.change ? html`<a href="/audit?change=${fact.change}"><code>${fact.change}</code></a>` : html`<span class="quiet">none</span>`}</dd>
-          <dt>Format</dt><dd>version ${fact.version}</dd>
-          <dt>Before it</dt><dd><code>${fact.previous.slice(0, 24)}…</code></dd>
-          <dt>Hash</dt><dd><code>${fact.hash.slice(0, 24)}…</code> <button type="button" class="link small" @click=${() => copy(fact.hash)}>copy</button></dd>
-        </dl>
-        ${commandBox(payload)}
-        <div class="spread"><button type="button" class="small" ?disabled=${fact.seq <= 1} @click=${() => navigate(`/audit/${fact.seq - 1}${location.search}`)}>← Fact ${fact.seq - 1}</button>
-          <button type="button" class="small" @click=${() => navigate(`/audit/${fact.seq + 1}${location.search}`)}>Fact ${fact.seq + 1} →</button></div>
-      </div></section>`;
+    if (this.facts.length === 0)
+      return html`<div class="panel">
+        ${empty("No fact fits", "Everything that people decide or that Mainstay does is a fact. Change the filter, or make one:", "mainstay flag enable new-checkout --reason 'a first fact'")}
+      </div>`;
+    return html`<div class="panel">
+        ${table({
+          label: "Facts, newest first",
+          rows: this.facts,
+          rowKey: (fact) => fact.seq,
+          height: "calc(100vh - 9.5rem)",
+          opens: (fact) => this.select(fact),
+          selected: this.fact?.seq,
+          onEnd: () => {
+            if (this.next && !this.busy) void this.more();
+          },
+          columns: [
+            {
+              key: "seq",
+              label: "Fact",
+              number: true,
+              cell: (fact) => html`<a href="/audit/${fact.seq}${location.search}">${fact.seq}</a>`,
+            },
+            { key: "time", label: "Time", class: "nowrap", cell: (fact) => time(fact.time, "both") },
+            {
+              key: "kind",
+              label: "What",
+              class: "nowrap",
+              cell: (fact) =>
+                html`${fact.kind.replaceAll("_", " ")} <span class="sub wide">${fact.chapter}</span>`,
+            },
+            {
+              key: "subject",
+              label: "About",
+              class: "nowrap",
+              cell: (fact) =>
+                fact.subject ? html`<a href=${subjectPath(fact.subject)}>${fact.subject}</a>` : nothing,
+            },
+            { key: "actor", label: "Who", class: "wide nowrap", cell: (fact) => who(fact.actor) },
+            {
+              key: "reason",
+              label: "Why",
+              class: "clip wide",
+              cell: (fact) => html`<span class="second" title=${fact.reason}>${fact.reason}</span>`,
+            },
+          ],
+        })}
+      </div>
+      ${this.busy ? html`<span class="quiet" role="status">Loading…</span>` : this.next ? html`<button type="button" @click=${() => this.more()}>Older facts</button>` : nothing}`;
   }
 
   render() {
-    return html`<div class="stack audit ${this.wide ? "more" : ""}">${this.filterBar()}${this.verdictLine()}${refusal(this.error)}
-      <div class=${this.fact || this.factError ? "halves beside" : ""}><div class="stack">${this.list()}</div>${this.detail()}</div></div>`;
+    return html`<div class="stack audit ${this.wide ? "more" : ""}">
+      ${this.filterBar()}${verdictLine(this.verdict)}${refusal(this.error)}
+      <div class=${this.fact || this.factError ? "halves beside" : ""}>
+        <div class="stack">${this.list()}</div>
+        ${this.factError ? refusal(this.factError) : this.fact ? factPanel(this.fact) : nothing}
+      </div>
+    </div>`;
   }
 }
 

@@ -22,7 +22,11 @@ class Account extends Element {
 
   connectedCallback() {
     super.connectedCallback();
-    get("session").then((session) => { this.session = session; }).catch(() => {});
+    get("session")
+      .then((session) => {
+        this.session = session;
+      })
+      .catch(() => {});
     this.hear("click", (event) => {
       if (!event.composedPath().includes(this)) this.open = false;
     });
@@ -60,16 +64,38 @@ class Account extends Element {
   render() {
     const actor = this.session?.actor;
     return html`<div class="account">
-      <button type="button" class="plain square" aria-label="Account and appearance" aria-expanded=${this.open} @click=${() => { this.open = !this.open; }}>${icon("user")}</button>
-      ${this.open ? html`<div class="popover stack">
-        ${actor ? html`<div><strong>${who(actor)}</strong><div class="quiet small">${actor.role ?? "no role"}</div></div>` : nothing}
-        <div><h3 id="scheme">Appearance</h3>
-          <div class="group" role="group" aria-labelledby="scheme">
-            ${SCHEMES.map((scheme) => html`<button type="button" class="small" aria-pressed=${this.scheme === scheme} @click=${() => this.choose(scheme)}>${scheme}</button>`)}
-          </div>
-        </div>
-        <button type="button" @click=${this.signOut}>Sign out</button>
-      </div>` : nothing}
+      <button
+        type="button"
+        class="plain square"
+        aria-label="Account and appearance"
+        aria-expanded=${this.open}
+        @click=${() => {
+          this.open = !this.open;
+        }}
+      >
+        ${icon("user")}
+      </button>
+      ${
+        this.open
+          ? html`<div class="popover stack">
+              ${
+                actor
+                  ? html`<div>
+                      <strong>${who(actor)}</strong>
+                      <div class="quiet small">${actor.role ?? "no role"}</div>
+                    </div>`
+                  : nothing
+              }
+              <div>
+                <h3 id="scheme">Appearance</h3>
+                <div class="group" role="group" aria-labelledby="scheme">
+                  ${SCHEMES.map((scheme) => html`<button type="button" class="small" aria-pressed=${this.scheme === scheme} @click=${() => this.choose(scheme)}>${scheme}</button>`)}
+                </div>
+              </div>
+              <button type="button" @click=${this.signOut}>Sign out</button>
+            </div>`
+          : nothing
+      }
     </div>`;
   }
 }

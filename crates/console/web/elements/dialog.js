@@ -58,10 +58,13 @@ export function askForm(title, confirm, fields, act, danger = false) {
       }
     };
     return html`<form @submit=${submit}>
-      <h2>${title}</h2>${fields}${refusal(failed)}
+      <h2>${title}</h2>
+      ${fields}${refusal(failed)}
       <div class="actions">
         <button type="button" @click=${close}>Cancel</button>
-        <button class="primary ${danger ? "danger" : ""}" ?disabled=${busy}>${busy ? "Working…" : confirm}</button>
+        <button class="primary ${danger ? "danger" : ""}" ?disabled=${busy}>
+          ${busy ? "Working…" : confirm}
+        </button>
       </div>
     </form>`;
   });
@@ -78,8 +81,16 @@ export function askForm(title, confirm, fields, act, danger = false) {
  */
 export function askReason(ask) {
   const fields = html`${ask.body ? html`<div class="second">${ask.body}</div>` : nothing}
-    <label class="field">Reason
-      <input name="reason" autocomplete="off" maxlength="500" required autofocus placeholder="Why, for whoever reads the ledger">
+    <label class="field"
+      >Reason
+      <input
+        name="reason"
+        autocomplete="off"
+        maxlength="500"
+        required
+        autofocus
+        placeholder="Why, for whoever reads the ledger"
+      />
     </label>`;
   return askForm(ask.title, ask.confirm, fields, ({ reason = "" }) => ask.act(reason), ask.danger);
 }

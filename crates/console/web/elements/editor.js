@@ -3,10 +3,26 @@
  * into constructed sheets, which the security policy allows, instead of a style tag, which it does not.
  */
 
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, acceptCompletion } from "../vendor/@codemirror/autocomplete/dist/index.js";
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "../vendor/@codemirror/commands/dist/index.js";
+import {
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  completionKeymap,
+  acceptCompletion,
+} from "../vendor/@codemirror/autocomplete/dist/index.js";
+import {
+  defaultKeymap,
+  history,
+  historyKeymap,
+  indentWithTab,
+} from "../vendor/@codemirror/commands/dist/index.js";
 import { json, jsonParseLinter } from "../vendor/@codemirror/lang-json/dist/index.js";
-import { HighlightStyle, bracketMatching, indentOnInput, syntaxHighlighting } from "../vendor/@codemirror/language/dist/index.js";
+import {
+  HighlightStyle,
+  bracketMatching,
+  indentOnInput,
+  syntaxHighlighting,
+} from "../vendor/@codemirror/language/dist/index.js";
 import { linter, setDiagnostics } from "../vendor/@codemirror/lint/dist/index.js";
 import { EditorState } from "../vendor/@codemirror/state/dist/index.js";
 import { EditorView, keymap, placeholder } from "../vendor/@codemirror/view/dist/index.js";
@@ -26,25 +42,50 @@ const COLOURS = HighlightStyle.define([
 ]);
 
 const LOOKS = EditorView.theme({
-  "&": { color: "var(--ink)", backgroundColor: "var(--surface)", border: "1px solid var(--line-strong)", borderRadius: "var(--round)", fontSize: "0.8125rem" },
+  "&": {
+    color: "var(--ink)",
+    backgroundColor: "var(--surface)",
+    border: "1px solid var(--line-strong)",
+    borderRadius: "var(--round)",
+    fontSize: "0.8125rem",
+  },
   "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "-1px" },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.55", maxHeight: "60vh" },
   ".cm-content": { padding: "0.4rem 0", caretColor: "var(--ink)" },
   ".cm-line": { padding: "0 0.6rem" },
   ".cm-cursor": { borderLeftColor: "var(--ink)" },
-  "&.cm-focused .cm-selectionBackground, .cm-selectionBackground, ::selection": { backgroundColor: "var(--accent-soft) !important" },
-  ".cm-matchingBracket": { backgroundColor: "var(--accent-soft) !important", outline: "1px solid var(--line-strong)" },
+  "&.cm-focused .cm-selectionBackground, .cm-selectionBackground, ::selection": {
+    backgroundColor: "var(--accent-soft) !important",
+  },
+  ".cm-matchingBracket": {
+    backgroundColor: "var(--accent-soft) !important",
+    outline: "1px solid var(--line-strong)",
+  },
   ".cm-placeholder": { color: "var(--ink-3)" },
-  ".cm-tooltip": { backgroundColor: "var(--raised)", color: "var(--ink)", border: "1px solid var(--line)", borderRadius: "var(--round)", boxShadow: "var(--shadow-high)", overflow: "hidden" },
+  ".cm-tooltip": {
+    backgroundColor: "var(--raised)",
+    color: "var(--ink)",
+    border: "1px solid var(--line)",
+    borderRadius: "var(--round)",
+    boxShadow: "var(--shadow-high)",
+    overflow: "hidden",
+  },
   ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", maxHeight: "18rem" },
   ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "0.2rem 0.6rem" },
-  ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--accent-soft) !important", color: "var(--ink) !important" },
+  ".cm-tooltip-autocomplete ul li[aria-selected]": {
+    backgroundColor: "var(--accent-soft) !important",
+    color: "var(--ink) !important",
+  },
   ".cm-completionDetail": { color: "var(--ink-3)", fontStyle: "normal", marginLeft: "1rem" },
   ".cm-completionMatchedText": { textDecoration: "none", fontWeight: "700" },
   ".cm-completionInfo": { padding: "0.4rem 0.6rem", maxWidth: "24rem", fontFamily: "var(--sans)" },
   ".cm-diagnostic": { padding: "0.35rem 0.6rem", fontFamily: "var(--sans)" },
   ".cm-diagnostic-error": { borderLeft: "3px solid var(--bad)" },
-  ".cm-lintRange-error": { backgroundImage: "none", textDecoration: "underline wavy var(--bad) 1.5px", textUnderlineOffset: "3px" },
+  ".cm-lintRange-error": {
+    backgroundImage: "none",
+    textDecoration: "underline wavy var(--bad) 1.5px",
+    textUnderlineOffset: "3px",
+  },
 });
 
 /** What a query field completes and highlights with; loaded when it is needed. */
@@ -106,23 +147,35 @@ class Editor extends HTMLElement {
       return true;
     };
     this.view = new EditorView({
-      root, parent: root,
+      root,
+      parent: root,
       state: EditorState.create({
         doc: this.text,
         extensions: [
-          language, history(), bracketMatching(), closeBrackets(), indentOnInput(), autocompletion({ icons: false }),
-          syntaxHighlighting(COLOURS), LOOKS, EditorView.lineWrapping, placeholder(this.hint),
+          language,
+          history(),
+          bracketMatching(),
+          closeBrackets(),
+          indentOnInput(),
+          autocompletion({ icons: false }),
+          syntaxHighlighting(COLOURS),
+          LOOKS,
+          EditorView.lineWrapping,
+          placeholder(this.hint),
           EditorView.contentAttributes.of({ "aria-label": this.label }),
           keymap.of([
             { key: "Tab", run: acceptCompletion },
             { key: "Mod-Enter", run },
             ...(this.runs ? [{ key: "Shift-Enter", run: newLine }] : []),
-            ...closeBracketsKeymap, ...completionKeymap,
+            ...closeBracketsKeymap,
+            ...completionKeymap,
             ...(this.runs ? [{ key: "Enter", run }] : [indentWithTab]),
-            ...defaultKeymap, ...historyKeymap,
+            ...defaultKeymap,
+            ...historyKeymap,
           ]),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) this.dispatchEvent(new CustomEvent("ms-input", { bubbles: true, detail: this.value }));
+            if (update.docChanged)
+              this.dispatchEvent(new CustomEvent("ms-input", { bubbles: true, detail: this.value }));
           }),
         ],
       }),
@@ -144,7 +197,11 @@ class Editor extends HTMLElement {
     this.diagnostics = diagnostics;
     if (!view) return;
     const end = view.state.doc.length;
-    const within = diagnostics.map((one) => ({ ...one, from: Math.min(one.from, end), to: Math.min(Math.max(one.to, one.from), end) }));
+    const within = diagnostics.map((one) => ({
+      ...one,
+      from: Math.min(one.from, end),
+      to: Math.min(Math.max(one.to, one.from), end),
+    }));
     view.dispatch(setDiagnostics(view.state, within));
   }
 }

@@ -10,7 +10,13 @@ import { time } from "./time.js";
 /** @import { Revision } from "../shell/words.js" */
 
 class History extends Element {
-  static properties = { subject: {}, revision: {}, items: { state: true }, next: { state: true }, error: { state: true } };
+  static properties = {
+    subject: {},
+    revision: {},
+    items: { state: true },
+    next: { state: true },
+    error: { state: true },
+  };
 
   constructor() {
     super();
@@ -47,13 +53,26 @@ class History extends Element {
     if (this.error) return refusal(this.error);
     if (!this.items) return skeleton(4);
     if (this.items.length === 0) return html`<p class="quiet">Never changed.</p>`;
-    return html`<ol class="history">${this.items.map((item, at) => html`<li>
-        <details ?open=${at === 0}>
-          <summary><span class="when">${time(item.time)}</span> <strong>${who(item.actor)}</strong> <span class="second">${item.kind.replaceAll("_", " ")}</span>
-            ${item.version ? html`<span class="quiet">version ${item.version}</span>` : nothing} ${item.reason ? html`<span class="reason">“${item.reason}”</span>` : nothing}</summary>
-          ${diff(item.diff)}
-          <p class="quiet small"><a href="/audit/${item.seq}">fact ${item.seq}</a>${item.changeId ? html` · <a href="/audit?change=${item.changeId}">${item.changeId}</a>` : nothing}</p>
-        </details></li>`)}</ol>
+    return html`<ol class="history">
+        ${this.items.map(
+          (item, at) =>
+            html`<li>
+              <details ?open=${at === 0}>
+                <summary>
+                  <span class="when">${time(item.time)}</span> <strong>${who(item.actor)}</strong>
+                  <span class="second">${item.kind.replaceAll("_", " ")}</span>
+                  ${item.version ? html`<span class="quiet">version ${item.version}</span>` : nothing}
+                  ${item.reason ? html`<span class="reason">“${item.reason}”</span>` : nothing}
+                </summary>
+                ${diff(item.diff)}
+                <p class="quiet small">
+                  <a href="/audit/${item.seq}">fact ${item.seq}</a
+                  >${item.changeId ? html` · <a href="/audit?change=${item.changeId}">${item.changeId}</a>` : nothing}
+                </p>
+              </details>
+            </li>`,
+        )}
+      </ol>
       ${this.next ? html`<button type="button" class="small" @click=${() => this.load(this.next)}>Older</button>` : nothing}`;
   }
 }

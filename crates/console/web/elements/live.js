@@ -14,9 +14,12 @@ class Live extends Element {
   render() {
     const { state, since } = freshness();
     if (state === "idle") return nothing;
-    if (state === "live") return html`<span class="live" role="status" title="Updates arrive as they happen">Live</span>`;
+    if (state === "live")
+      return html`<span class="live" role="status" title="Updates arrive as they happen">Live</span>`;
     if (state === "waiting") return html`<span class="live waiting" role="status">Connecting</span>`;
-    return html`<span class="live stale" role="status" title="No update since ${brief(since)}; reconnecting">Stale since ${brief(since)}</span>`;
+    return html`<span class="live stale" role="status" title="No update since ${brief(since)}; reconnecting"
+      >Stale since ${brief(since)}</span
+    >`;
   }
 }
 

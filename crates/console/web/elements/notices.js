@@ -20,15 +20,20 @@ function place(problem) {
  */
 export function refusal(error) {
   if (!error) return nothing;
-  if (!(error instanceof Refusal)) return html`<div class="refusal" role="alert"><strong>bug</strong> ${String(error)}</div>`;
+  if (!(error instanceof Refusal))
+    return html`<div class="refusal" role="alert"><strong>bug</strong> ${String(error)}</div>`;
   const hint = error instanceof QueryRefusal ? error.hint : undefined;
   return html`<div class="refusal" role="alert">
     <strong>${error.kind.replaceAll("_", " ")}</strong> ${error.message}
     ${hint ? html`<span class="hint">${hint}</span>` : nothing}
     ${error.retryAfter ? html`<span class="hint">Try again in ${error.retryAfter}.</span>` : nothing}
-    ${error.problems.length > 0
-      ? html`<ul>${error.problems.map((problem) => html`<li>${place(problem)}${problem.message}${problem.hint ? html` <span class="hint">– ${problem.hint}</span>` : nothing}</li>`)}</ul>`
-      : nothing}
+    ${
+      error.problems.length > 0
+        ? html`<ul>
+            ${error.problems.map((problem) => html`<li>${place(problem)}${problem.message}${problem.hint ? html` <span class="hint">– ${problem.hint}</span>` : nothing}</li>`)}
+          </ul>`
+        : nothing
+    }
   </div>`;
 }
 
@@ -47,10 +52,11 @@ export function empty(title, text, command) {
 }
 
 /** A command that can be copied. @param {string} command */
-export const commandBox = (command) => html`<div class="copyable">
-  <pre class="command" tabindex="0"><code>${command}</code></pre>
-  <button type="button" class="small plain" @click=${() => copy(command)}>${icon("copy")} Copy</button>
-</div>`;
+export const commandBox = (command) =>
+  html`<div class="copyable">
+    <pre class="command" tabindex="0"><code>${command}</code></pre>
+    <button type="button" class="small plain" @click=${() => copy(command)}>${icon("copy")} Copy</button>
+  </div>`;
 
 /** @param {string} text */
 export async function copy(text) {
@@ -64,7 +70,9 @@ export async function copy(text) {
 
 /** @param {number} [lines] */
 export const skeleton = (lines = 4) =>
-  html`<div class="stack" aria-busy="true" aria-label="Loading">${Array.from({ length: lines }, () => html`<span class="skeleton"></span>`)}</div>`;
+  html`<div class="stack" aria-busy="true" aria-label="Loading">
+    ${Array.from({ length: lines }, () => html`<span class="skeleton"></span>`)}
+  </div>`;
 
 const SIGNS = { ok: "✓", warn: "!", bad: "✕", accent: "●", "": undefined };
 
@@ -75,7 +83,9 @@ const SIGNS = { ok: "✓", warn: "!", bad: "✕", accent: "●", "": undefined }
  */
 export const badge = (text, tone = "") => {
   const sign = SIGNS[tone];
-  return sign ? html`<span class="badge ${tone}" data-sign=${sign}>${text}</span>` : html`<span class="badge">${text}</span>`;
+  return sign
+    ? html`<span class="badge ${tone}" data-sign=${sign}>${text}</span>`
+    : html`<span class="badge">${text}</span>`;
 };
 
 /**
@@ -83,15 +93,28 @@ export const badge = (text, tone = "") => {
  * @param {string} label
  * @param {{ href: string, text: string, count?: number, current: boolean }[]} tabs
  */
-export const tabs = (label, tabs) => html`<nav class="tabs" aria-label=${label}>
-  ${tabs.map((tab) => html`<a href=${tab.href} aria-current=${tab.current ? "page" : nothing}>${tab.text}${tab.count === undefined ? nothing : html` <span class="count">${tab.count}</span>`}</a>`)}
-</nav>`;
+export const tabs = (label, tabs) =>
+  html`<nav class="tabs" aria-label=${label}>
+    ${tabs.map((tab) => html`<a href=${tab.href} aria-current=${tab.current ? "page" : nothing}>${tab.text}${tab.count === undefined ? nothing : html` <span class="count">${tab.count}</span>`}</a>`)}
+  </nav>`;
 
 /** A unified diff with its lines marked. @param {string | undefined} text */
 export const diff = (text) =>
   text
-    ? html`<div class="diff" tabindex="0" role="region" aria-label="Difference">${text.replace(/\n$/, "").split("\n").map((line) => {
-        const kind = line.startsWith("@@") || line.startsWith("---") || line.startsWith("+++") ? "at" : line.startsWith("+") ? "add" : line.startsWith("-") ? "del" : "";
-        return html`<div class=${kind}>${line || " "}</div>`;
-      })}</div>`
+    ? html`<div class="diff" tabindex="0" role="region" aria-label="Difference">
+        ${text
+          .replace(/\n$/, "")
+          .split("\n")
+          .map((line) => {
+            const kind =
+              line.startsWith("@@") || line.startsWith("---") || line.startsWith("+++")
+                ? "at"
+                : line.startsWith("+")
+                  ? "add"
+                  : line.startsWith("-")
+                    ? "del"
+                    : "";
+            return html`<div class=${kind}>${line || " "}</div>`;
+          })}
+      </div>`
     : nothing;

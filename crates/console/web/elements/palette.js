@@ -42,7 +42,10 @@ function fit(text, wanted) {
 
 /** What the words themselves name. @param {string} text @returns {Entry[]} */
 function named(text) {
-  if (/^chg-/.test(text)) return [{ label: text, what: "change", icon: "audit", href: `/audit?change=${encodeURIComponent(text)}` }];
+  if (/^chg-/.test(text))
+    return [
+      { label: text, what: "change", icon: "audit", href: `/audit?change=${encodeURIComponent(text)}` },
+    ];
   const seq = /^#?(\d+)$/.exec(text)?.[1];
   if (seq) return [{ label: `Fact ${seq}`, what: "fact", icon: "audit", href: `/audit/${seq}` }];
   return [];
@@ -50,19 +53,41 @@ function named(text) {
 
 /** Everything that can be gone to; each source may fail alone. @returns {Promise<Entry[]>} */
 async function gather() {
-  const [flags, metrics, resources] = await Promise.allSettled([get("flags", { limit: 500 }), metricNames(), get("resources", { limit: 500 })]);
+  const [flags, metrics, resources] = await Promise.allSettled([
+    get("flags", { limit: 500 }),
+    metricNames(),
+    get("resources", { limit: 500 }),
+  ]);
   /** @type {Entry[]} */
   const found = [];
   if (flags.status === "fulfilled") {
-    for (const flag of flags.value.items) found.push({ label: flag.key, what: `flag · ${flag.rollout.summary}`, icon: "flags", href: flagPath(flag.key) });
+    for (const flag of flags.value.items)
+      found.push({
+        label: flag.key,
+        what: `flag · ${flag.rollout.summary}`,
+        icon: "flags",
+        href: flagPath(flag.key),
+      });
   }
   if (resources.status === "fulfilled") {
     for (const { kind, metadata } of resources.value.items) {
-      if (kind !== "Flag") found.push({ label: `${kind}/${metadata.name}`, what: "resource", icon: "resources", href: `/resources/${kind}/${encodeURIComponent(metadata.name)}` });
+      if (kind !== "Flag")
+        found.push({
+          label: `${kind}/${metadata.name}`,
+          what: "resource",
+          icon: "resources",
+          href: `/resources/${kind}/${encodeURIComponent(metadata.name)}`,
+        });
     }
   }
   if (metrics.status === "fulfilled") {
-    for (const name of metrics.value) found.push({ label: name, what: "metric", icon: "explore", href: `/explore?q=${encodeURIComponent(name)}` });
+    for (const name of metrics.value)
+      found.push({
+        label: name,
+        what: "metric",
+        icon: "explore",
+        href: `/explore?q=${encodeURIComponent(name)}`,
+      });
   }
   return found;
 }
@@ -73,6 +98,41 @@ function go(entry, close) {
   if (entry.outside) location.assign(entry.href);
   else navigate(entry.href);
 }
+
+/**
+ * What fits the words, best first; without words, the pages and a few flags.
+ * @param {string} wanted
+ * @param {Entry[]} found
+ */
+function matching(wanted, found) {
+  const text = wanted.trim().toLowerCase();
+  if (!text) return [...PAGES, ...found.filter((entry) => entry.icon === "flags").slice(0, 8)];
+  const ranked = [...PAGES, ...found]
+    .map((entry) => ({ entry, rank: fit(entry.label, text) }))
+    .filter(({ rank }) => rank > 0);
+  ranked.sort((a, b) => b.rank - a.rank || a.entry.label.length - b.entry.label.length);
+  return [...named(wanted.trim()), ...ranked.slice(0, MOST).map(({ entry }) => entry)];
+}
+
+/**
+ * @param {Entry} entry
+ * @param {number} index
+ * @param {boolean} chosen
+ * @param {() => void} take
+ * @param {() => void} point
+ */
+const option = (entry, index, chosen, take, point) =>
+  html`<li
+    id="palette-${index}"
+    role="option"
+    aria-selected=${chosen}
+    @click=${take}
+    @pointermove=${() => {
+      if (!chosen) point();
+    }}
+  >
+    ${icon(entry.icon)}<span class="label">${entry.label}</span><span class="what">${entry.what}</span>
+  </li>`;
 
 let isOpen = false;
 
@@ -88,41 +148,69 @@ export function openPalette() {
     found = entries;
     redrawLater();
   });
-  const matching = () => {
-    const text = wanted.trim().toLowerCase();
-    if (!text) return [...PAGES, ...found.filter((entry) => entry.icon === "flags").slice(0, 8)];
-    const ranked = [...PAGES, ...found].map((entry) => ({ entry, rank: fit(entry.label, text) })).filter(({ rank }) => rank > 0);
-    ranked.sort((a, b) => b.rank - a.rank || a.entry.label.length - b.entry.label.length);
-    return [...named(wanted.trim()), ...ranked.slice(0, MOST).map(({ entry }) => entry)];
-  };
-  const dialog = openDialog("Go to", (close, redraw) => {
-    redrawLater = redraw;
-    const entries = matching();
-    chosen = Math.max(0, Math.min(chosen, entries.length - 1));
-    const onKey = (/** @type {KeyboardEvent} */ event) => {
-      const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-      if (move) {
-        event.preventDefault();
-        chosen = (chosen + move + entries.length) % Math.max(1, entries.length);
-        redraw();
-        document.getElementById(`palette-${chosen}`)?.scrollIntoView({ block: "nearest" });
-      } else if (event.key === "Enter") {
-        event.preventDefault();
-        const entry = entries[chosen];
-        if (entry) go(entry, close);
-      }
-    };
-    return html`<div role="search">
-      <input autofocus type="text" role="combobox" aria-expanded="true" aria-controls="palette-list" aria-activedescendant="palette-${chosen}" aria-label="Go to" autocomplete="off" spellcheck="false"
-        placeholder="Flag, metric, resource, page, chg-…" .value=${wanted} @keydown=${onKey}
-        @input=${(/** @type {any} */ event) => { wanted = event.target.value; chosen = 0; redraw(); }}>
-      <ul id="palette-list" role="listbox" aria-label="Places">
-        ${entries.map((entry, index) => html`<li id="palette-${index}" role="option" aria-selected=${index === chosen} @click=${() => go(entry, close)} @pointermove=${() => { if (chosen !== index) { chosen = index; redraw(); } }}>
-          ${icon(entry.icon)}<span class="label">${entry.label}</span><span class="what">${entry.what}</span></li>`)}
-      </ul>
-      ${entries.length === 0 ? html`<p class="empty">Nothing is called “${wanted}”.</p>` : nothing}
-      <div class="foot"><span><kbd>↑</kbd> <kbd>↓</kbd> choose</span><span><kbd>Enter</kbd> open</span><span><kbd>Esc</kbd> close</span></div>
-    </div>`;
-  }, "palette");
-  void dialog.then(() => { isOpen = false; });
+  const dialog = openDialog(
+    "Go to",
+    (close, redraw) => {
+      redrawLater = redraw;
+      const entries = matching(wanted, found);
+      chosen = Math.max(0, Math.min(chosen, entries.length - 1));
+      const onKey = (/** @type {KeyboardEvent} */ event) => {
+        const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+        if (move) {
+          event.preventDefault();
+          chosen = (chosen + move + entries.length) % Math.max(1, entries.length);
+          redraw();
+          document.getElementById(`palette-${chosen}`)?.scrollIntoView({ block: "nearest" });
+        } else if (event.key === "Enter") {
+          event.preventDefault();
+          const entry = entries[chosen];
+          if (entry) go(entry, close);
+        }
+      };
+      return html`<div role="search">
+        <input
+          autofocus
+          type="text"
+          role="combobox"
+          aria-expanded="true"
+          aria-controls="palette-list"
+          aria-activedescendant="palette-${chosen}"
+          aria-label="Go to"
+          autocomplete="off"
+          spellcheck="false"
+          placeholder="Flag, metric, resource, page, chg-…"
+          .value=${wanted}
+          @keydown=${onKey}
+          @input=${(/** @type {any} */ event) => {
+            wanted = event.target.value;
+            chosen = 0;
+            redraw();
+          }}
+        />
+        <ul id="palette-list" role="listbox" aria-label="Places">
+          ${entries.map((entry, index) =>
+            option(
+              entry,
+              index,
+              index === chosen,
+              () => go(entry, close),
+              () => {
+                chosen = index;
+                redraw();
+              },
+            ),
+          )}
+        </ul>
+        ${entries.length === 0 ? html`<p class="empty">Nothing is called “${wanted}”.</p>` : nothing}
+        <div class="foot">
+          <span><kbd>↑</kbd> <kbd>↓</kbd> choose</span><span><kbd>Enter</kbd> open</span
+          ><span><kbd>Esc</kbd> close</span>
+        </div>
+      </div>`;
+    },
+    "palette",
+  );
+  void dialog.then(() => {
+    isOpen = false;
+  });
 }

@@ -15,7 +15,9 @@ export function stack(rows) {
   /** @type {(number | null)[]} */
   let below = [];
   return rows.map((row) => {
-    below = row.map((value, index) => (value === null && (below[index] ?? null) === null ? null : (value ?? 0) + (below[index] ?? 0)));
+    below = row.map((value, index) =>
+      value === null && (below[index] ?? null) === null ? null : (value ?? 0) + (below[index] ?? 0),
+    );
     return below;
   });
 }
@@ -28,7 +30,10 @@ export function scheme(element) {
   const style = getComputedStyle(element);
   const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
   return {
-    ink: colour("--ink"), quiet: colour("--ink-3"), grid: colour("--grid"), accent: colour("--accent"),
+    ink: colour("--ink"),
+    quiet: colour("--ink-3"),
+    grid: colour("--grid"),
+    accent: colour("--accent"),
     font: `11px ${style.fontFamily}`,
     series: [1, 2, 3, 4, 5, 6, 7, 8].map((number) => colour(`--c${number}`)),
   };

@@ -69,18 +69,54 @@ class RangePicker extends Element {
     const span = to - from;
     return html`<div class="range">
       ${relative ? nothing : html`<button type="button" class="plain small wide" @click=${() => this.choose(sessionStorage.getItem("mainstay.range") ?? "15m")}>Back to now</button>`}
-      <button type="button" class="plain square wide" aria-label="Zoom out" title="Zoom out" @click=${() => setRange({ from: from - span / 2, to: Math.min(Date.now(), to + span / 2) })}>${icon("minus")}</button>
-      <button type="button" aria-label="Time range: ${text}" aria-expanded=${this.open} @click=${() => { this.open = !this.open; }}>${icon("clock")}<span>${text}</span></button>
-      ${this.open ? html`<div class="popover stack">
-        <div class="row">${CHOICES.map((choice) => html`<button type="button" class="small" aria-pressed=${relative && chosen.relative === choice} @click=${() => this.choose(choice)}>${choice}</button>`)}</div>
-        <form class="row" @submit=${this.submitRelative}><input class="grow" name="relative" aria-label="Another duration" placeholder="another, such as 45m"><button>Apply</button></form>
-        <form class="stack" @submit=${this.submit}>
-          <label class="field">From <input type="datetime-local" step="1" name="from" .value=${forField(from)} required></label>
-          <label class="field">To <input type="datetime-local" step="1" name="to" .value=${forField(to)} required></label>
-          <div class="spread"><span class="quiet small">Your zone, ${zone(new Date())}</span><button>Apply</button></div>
-        </form>
-        ${this.wrong ? html`<p class="bad small" role="alert">${this.wrong}</p>` : nothing}
-      </div>` : nothing}
+      <button
+        type="button"
+        class="plain square wide"
+        aria-label="Zoom out"
+        title="Zoom out"
+        @click=${() => setRange({ from: from - span / 2, to: Math.min(Date.now(), to + span / 2) })}
+      >
+        ${icon("minus")}
+      </button>
+      <button
+        type="button"
+        aria-label="Time range: ${text}"
+        aria-expanded=${this.open}
+        @click=${() => {
+          this.open = !this.open;
+        }}
+      >
+        ${icon("clock")}<span>${text}</span>
+      </button>
+      ${
+        this.open
+          ? html`<div class="popover stack">
+              <div class="row">
+                ${CHOICES.map((choice) => html`<button type="button" class="small" aria-pressed=${relative && chosen.relative === choice} @click=${() => this.choose(choice)}>${choice}</button>`)}
+              </div>
+              <form class="row" @submit=${this.submitRelative}>
+                <input
+                  class="grow"
+                  name="relative"
+                  aria-label="Another duration"
+                  placeholder="another, such as 45m"
+                /><button>Apply</button>
+              </form>
+              <form class="stack" @submit=${this.submit}>
+                <label class="field"
+                  >From <input type="datetime-local" step="1" name="from" .value=${forField(from)} required
+                /></label>
+                <label class="field"
+                  >To <input type="datetime-local" step="1" name="to" .value=${forField(to)} required
+                /></label>
+                <div class="spread">
+                  <span class="quiet small">Your zone, ${zone(new Date())}</span><button>Apply</button>
+                </div>
+              </form>
+              ${this.wrong ? html`<p class="bad small" role="alert">${this.wrong}</p>` : nothing}
+            </div>`
+          : nothing
+      }
     </div>`;
   }
 }

@@ -32,9 +32,12 @@ class Time extends Element {
     const ms = new Date(this.at).getTime();
     const exact = absolute(this.at);
     const machine = Number.isNaN(ms) ? "" : new Date(ms).toISOString();
-    if (this.form === "absolute") return html`<time datetime=${machine} title=${relative(ms)}>${exact}</time>`;
+    if (this.form === "absolute")
+      return html`<time datetime=${machine} title=${relative(ms)}>${exact}</time>`;
     if (this.form === "both") {
-      return html`<time datetime=${machine} title=${exact}>${brief(this.at)} <span class="quiet">· ${relative(ms)}</span></time>`;
+      return html`<time datetime=${machine} title=${exact}
+        >${brief(this.at)} <span class="quiet">· ${relative(ms)}</span></time
+      >`;
     }
     return html`<time datetime=${machine} title=${exact}>${relative(ms)}</time>`;
   }

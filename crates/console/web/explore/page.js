@@ -45,7 +45,16 @@ const recent = () => {
 };
 
 class Explore extends Element {
-  static properties = { series: { state: true }, times: { state: true }, samples: { state: true }, cost: { state: true }, error: { state: true }, busy: { state: true }, everything: { state: true }, markers: { state: true } };
+  static properties = {
+    series: { state: true },
+    times: { state: true },
+    samples: { state: true },
+    cost: { state: true },
+    error: { state: true },
+    busy: { state: true },
+    everything: { state: true },
+    markers: { state: true },
+  };
 
   constructor() {
     super();
@@ -80,9 +89,14 @@ class Explore extends Element {
       clearTimeout(this.timer);
     });
     void this.follow();
-    get("facts", { chapter: "flags", limit: 200 }).then(({ items }) => {
-      this.markers = items.map((/** @type {any} */ fact) => ({ time: Date.parse(fact.time) / 1000, label: `${fact.subject}: ${fact.kind.replaceAll("_", " ")} by ${who(fact.actor)}` }));
-    }).catch(() => {});
+    get("facts", { chapter: "flags", limit: 200 })
+      .then(({ items }) => {
+        this.markers = items.map((/** @type {any} */ fact) => ({
+          time: Date.parse(fact.time) / 1000,
+          label: `${fact.subject}: ${fact.kind.replaceAll("_", " ")} by ${who(fact.actor)}`,
+        }));
+      })
+      .catch(() => {});
   }
 
   /** @returns {EditorElement | null} */
@@ -116,7 +130,8 @@ class Explore extends Element {
       return;
     }
     await this.ask(expression);
-    if (isLive() && query().get("refresh") && this.isConnected) this.timer = window.setTimeout(() => void this.follow(), Math.max(5, this.when.step) * 1000);
+    if (isLive() && query().get("refresh") && this.isConnected)
+      this.timer = window.setTimeout(() => void this.follow(), Math.max(5, this.when.step) * 1000);
   }
 
   /** @param {string} expression */
@@ -150,13 +165,19 @@ class Explore extends Element {
     const { start, end } = error.position;
     const from = indexOfByte(expression, start);
     const to = indexOfByte(expression, end);
-    this.editor?.mark([{ from: from === to && from > 0 ? from - 1 : from, to, severity: "error", message: error.message }]);
+    this.editor?.mark([
+      { from: from === to && from > 0 ? from - 1 : from, to, severity: "error", message: error.message },
+    ]);
   }
 
   run() {
     const expression = (this.editor?.value ?? this.typed).trim();
     this.typed = expression;
-    if (expression) localStorage.setItem(RECENT, JSON.stringify([expression, ...recent().filter((one) => one !== expression)].slice(0, RECENT_KEPT)));
+    if (expression)
+      localStorage.setItem(
+        RECENT,
+        JSON.stringify([expression, ...recent().filter((one) => one !== expression)].slice(0, RECENT_KEPT)),
+      );
     if (expression === (query().get("q") ?? "")) void this.follow();
     else setQuery({ q: expression });
   }
@@ -169,59 +190,183 @@ class Explore extends Element {
   }
 
   bar() {
-    const search = query();
     return html`<div class="row top">
-        <ms-editor class="grow" .language=${"promql"} .runs=${true} .label=${"Query in PromQL"} .hint=${"PromQL: Enter runs, Shift-Enter begins a line"} .value=${this.typed} data-search autofocus @ms-run=${this.run}></ms-editor>
-        ${this.busy ? html`<button type="button" @click=${() => { this.pending?.abort(); this.busy = false; }}>Cancel</button>` : html`<button type="button" class="primary" @click=${this.run}>Run</button>`}
+        <ms-editor
+          class="grow"
+          .language=${"promql"}
+          .runs=${true}
+          .label=${"Query in PromQL"}
+          .hint=${"PromQL: Enter runs, Shift-Enter begins a line"}
+          .value=${this.typed}
+          data-search
+          autofocus
+          @ms-run=${this.run}
+        ></ms-editor>
+        ${
+          this.busy
+            ? html`<button
+                type="button"
+                @click=${() => {
+                  this.pending?.abort();
+                  this.busy = false;
+                }}
+              >
+                Cancel
+              </button>`
+            : html`<button type="button" class="primary" @click=${this.run}>Run</button>`
+        }
       </div>
-      <div class="row">
-        <div class="group" role="group" aria-label="Show as">
-          <button type="button" class="small" aria-pressed=${!this.asTable} @click=${() => setQuery({ view: null })}>Chart</button>
-          <button type="button" class="small" aria-pressed=${this.asTable} @click=${() => setQuery({ view: "table" })}>Table</button>
-        </div>
-        ${this.asTable ? nothing : html`<label class="check small second">Step <select @change=${(/** @type {any} */ event) => setQuery({ step: event.target.value })}>
-          <option value="" ?selected=${!search.get("step")}>auto, ${duration(bounds().step * 1000)}</option>
-          ${["5s", "15s", "1m", "5m", "15m", "1h"].map((step) => html`<option ?selected=${search.get("step") === step}>${step}</option>`)}</select></label>`}
-        <button type="button" class="small" aria-pressed=${Boolean(search.get("refresh"))} ?disabled=${!isLive()} @click=${() => setQuery({ refresh: search.get("refresh") ? null : "1" })}>Keep running</button>
-        <button type="button" class="small" aria-pressed=${Boolean(search.get("browse"))} @click=${() => setQuery({ browse: search.get("browse") ? null : "1" })}>Metrics</button>
-        ${recent().length > 0 ? html`<select aria-label="Recent queries" class="recent" @change=${(/** @type {any} */ event) => { this.put(event.target.value); event.target.selectedIndex = 0; }}>
-          <option>Recent…</option>${recent().map((one) => html`<option value=${one}>${one}</option>`)}</select>` : nothing}
-        <span class="grow"></span>
-        ${this.costLine()}
-      </div>`;
+      ${this.options()}`;
+  }
+
+  options() {
+    const search = query();
+    return html`<div class="row">
+      <div class="group" role="group" aria-label="Show as">
+        <button
+          type="button"
+          class="small"
+          aria-pressed=${!this.asTable}
+          @click=${() => setQuery({ view: null })}
+        >
+          Chart
+        </button>
+        <button
+          type="button"
+          class="small"
+          aria-pressed=${this.asTable}
+          @click=${() => setQuery({ view: "table" })}
+        >
+          Table
+        </button>
+      </div>
+      ${
+        this.asTable
+          ? nothing
+          : html`<label class="check small second"
+              >Step
+              <select @change=${(/** @type {any} */ event) => setQuery({ step: event.target.value })}>
+                <option value="" ?selected=${!search.get("step")}>
+                  auto, ${duration(bounds().step * 1000)}
+                </option>
+                ${["5s", "15s", "1m", "5m", "15m", "1h"].map((step) => html`<option ?selected=${search.get("step") === step}>${step}</option>`)}
+              </select></label
+            >`
+      }
+      <button
+        type="button"
+        class="small"
+        aria-pressed=${Boolean(search.get("refresh"))}
+        ?disabled=${!isLive()}
+        @click=${() => setQuery({ refresh: search.get("refresh") ? null : "1" })}
+      >
+        Keep running
+      </button>
+      <button
+        type="button"
+        class="small"
+        aria-pressed=${Boolean(search.get("browse"))}
+        @click=${() => setQuery({ browse: search.get("browse") ? null : "1" })}
+      >
+        Metrics
+      </button>
+      ${
+        recent().length > 0
+          ? html`<select
+              aria-label="Recent queries"
+              class="recent"
+              @change=${(/** @type {any} */ event) => {
+                this.put(event.target.value);
+                event.target.selectedIndex = 0;
+              }}
+            >
+              <option>Recent…</option>
+              ${recent().map((one) => html`<option value=${one}>${one}</option>`)}
+            </select>`
+          : nothing
+      }
+      <span class="grow"></span>
+      ${this.costLine()}
+    </div>`;
   }
 
   costLine() {
     const { cost } = this;
     if (!cost || this.error) return nothing;
     const many = this.series?.length ?? this.samples?.length ?? 0;
-    return html`<span class="quiet small" role="status">${count(many)} ${many === 1 ? "series" : "series"}${cost.samples === undefined ? nothing : html` · ${count(cost.samples)} samples read`}${cost.evalSeconds === undefined ? nothing : html` · evaluated in ${format(cost.evalSeconds, "seconds")}`} · answered in ${format(cost.seconds, "seconds")}</span>`;
+    return html`<span class="quiet small" role="status"
+      >${count(many)}
+      ${many === 1 ? "series" : "series"}${cost.samples === undefined ? nothing : html` · ${count(cost.samples)} samples read`}${cost.evalSeconds === undefined ? nothing : html` · evaluated in ${format(cost.evalSeconds, "seconds")}`}
+      · answered in ${format(cost.seconds, "seconds")}</span
+    >`;
   }
 
   chart() {
     const series = this.series ?? [];
     const shown = this.everything ? series : series.slice(0, DRAWN);
     const short = new Set(series.map((one) => one.labels.__name__)).size <= 1 && series.length > 1;
-    const lines = shown.map((one) => ({ label: short ? selector(one.labels, true) : selector(one.labels), values: one.values.map((value) => (value === null || Number.isFinite(value) ? value : null)) }));
-    return html`${series.length > shown.length ? html`<div class="note">${shown.length} of ${count(series.length)} series are drawn. <button type="button" class="link" @click=${() => { this.everything = true; }}>Draw all</button>, or narrow the query with <code>topk</code> or labels.</div>` : nothing}
-      <ms-chart .label=${this.ran} .times=${this.times} .lines=${lines} .unit=${unitOf(this.ran)} .height=${320} .markers=${this.markers}></ms-chart>`;
+    const lines = shown.map((one) => ({
+      label: short ? selector(one.labels, true) : selector(one.labels),
+      values: one.values.map((value) => (value === null || Number.isFinite(value) ? value : null)),
+    }));
+    return html`${
+        series.length > shown.length
+          ? html`<div class="note">
+              ${shown.length} of ${count(series.length)} series are drawn.
+              <button
+                type="button"
+                class="link"
+                @click=${() => {
+                  this.everything = true;
+                }}
+              >
+                Draw all</button
+              >, or narrow the query with <code>topk</code> or labels.
+            </div>`
+          : nothing
+      }
+      <ms-chart
+        .label=${this.ran}
+        .times=${this.times}
+        .lines=${lines}
+        .unit=${unitOf(this.ran)}
+        .height=${320}
+        .markers=${this.markers}
+      ></ms-chart>`;
   }
 
   results() {
     if (this.samples === null && this.series === null) {
-      if (query().get("q")) return this.error ? nothing : html`<div class="panel"><div class="body"><span class="skeleton block"></span></div></div>`;
-      return html`<div class="panel empty"><h2>Ask something</h2><p>Metrics of this machine are named as by node_exporter; Mainstay's own begin with <code>mainstay_</code>.</p>
-        <ul class="examples">${EXAMPLES.map(([what, expression]) => html`<li><button type="button" class="link" @click=${() => this.put(expression)}>${what}</button> <code class="quiet">${expression}</code></li>`)}</ul></div>`;
+      if (query().get("q"))
+        return this.error
+          ? nothing
+          : html`<div class="panel">
+              <div class="body"><span class="skeleton block"></span></div>
+            </div>`;
+      return html`<div class="panel empty">
+        <h2>Ask something</h2>
+        <p>
+          Metrics of this machine are named as by node_exporter; Mainstay's own begin with
+          <code>mainstay_</code>.
+        </p>
+        <ul class="examples">
+          ${EXAMPLES.map(([what, expression]) => html`<li><button type="button" class="link" @click=${() => this.put(expression)}>${what}</button> <code class="quiet">${expression}</code></li>`)}
+        </ul>
+      </div>`;
     }
     const nothingThere = (this.samples ?? this.series ?? []).length === 0;
-    if (nothingThere) return html`<div class="panel">${empty("No series", "The query is right, and nothing fits it in this time. Look whether the names exist, or take a longer time.", "mainstay query 'count by (__name__) ({__name__=~\".+\"})'")}</div>`;
-    return html`<section class="panel ${this.error ? "old" : ""}" aria-label="Result" aria-busy=${this.busy}><div class="body">${this.samples ? sampleTable(this.samples, unitOf(this.ran)) : this.chart()}</div></section>`;
+    if (nothingThere)
+      return html`<div class="panel">
+        ${empty("No series", "The query is right, and nothing fits it in this time. Look whether the names exist, or take a longer time.", "mainstay query 'count by (__name__) ({__name__=~\".+\"})'")}
+      </div>`;
+    return html`<section class="panel ${this.error ? "old" : ""}" aria-label="Result" aria-busy=${this.busy}>
+      <div class="body">${this.samples ? sampleTable(this.samples, unitOf(this.ran)) : this.chart()}</div>
+    </section>`;
   }
 
   render() {
     return html`<div class="stack explore">
-      ${this.bar()}
-      ${refusal(this.error)}
+      ${this.bar()} ${refusal(this.error)}
       ${(this.cost?.warnings ?? []).map((warning) => html`<div class="note">${warning}</div>`)}
       ${this.results()}
       ${query().get("browse") ? html`<ms-metrics @ms-metric=${(/** @type {CustomEvent<string>} */ event) => this.put(event.detail)}></ms-metrics>` : nothing}

@@ -36,8 +36,19 @@ function remembered(key, ask) {
 
 /** @type {Completion[]} */
 const WORDS = [
-  ...FUNCTIONS.map(([name, args, what]) => ({ label: name, type: "function", detail: `(${args})`, info: what, apply: `${name}(` })),
-  ...AGGREGATIONS.map(([name, what]) => ({ label: name, type: "keyword", detail: "aggregation", info: what })),
+  ...FUNCTIONS.map(([name, args, what]) => ({
+    label: name,
+    type: "function",
+    detail: `(${args})`,
+    info: what,
+    apply: `${name}(`,
+  })),
+  ...AGGREGATIONS.map(([name, what]) => ({
+    label: name,
+    type: "keyword",
+    detail: "aggregation",
+    info: what,
+  })),
   ...KEYWORDS.map((label) => ({ label, type: "keyword", boost: -50 })),
 ];
 
@@ -47,7 +58,13 @@ async function metrics() {
     remembered("names", metricNames),
     remembered("metadata", metadata).catch(() => /** @type {Awaited<ReturnType<typeof metadata>>} */ ({})),
   ]);
-  return names.map((label) => ({ label, type: "variable", boost: 10, detail: about[label]?.[0]?.type, info: about[label]?.[0]?.help || undefined }));
+  return names.map((label) => ({
+    label,
+    type: "variable",
+    boost: 10,
+    detail: about[label]?.[0]?.type,
+    info: about[label]?.[0]?.help || undefined,
+  }));
 }
 
 /**
@@ -76,19 +93,32 @@ export function place(before) {
 async function complete(context) {
   const before = context.state.sliceDoc(0, context.pos);
   const here = place(before);
-  const word = context.matchBefore(here.what === "value" ? /[^",|]*/ : here.what === "duration" ? /[\w]*/ : /[\w:]*/);
+  const word = context.matchBefore(
+    here.what === "value" ? /[^",|]*/ : here.what === "duration" ? /[\w]*/ : /[\w:]*/,
+  );
   const from = word?.from ?? context.pos;
   if (here.what === "word" && from === context.pos && !context.explicit) return null;
   try {
     if (here.what === "value") {
-      const values = await remembered(`values ${here.label} ${here.metric}`, () => labelValues(here.label, here.metric || undefined));
+      const values = await remembered(`values ${here.label} ${here.metric}`, () =>
+        labelValues(here.label, here.metric || undefined),
+      );
       return { from, options: values.map((label) => ({ label, type: "text" })), validFor: /^[^"]*$/ };
     }
     if (here.what === "label") {
       const names = await remembered(`labels ${here.metric}`, () => labelNames(here.metric || undefined));
-      return { from, options: names.filter((name) => name !== "__name__").map((label) => ({ label, type: "property" })), validFor: /^\w*$/ };
+      return {
+        from,
+        options: names.filter((name) => name !== "__name__").map((label) => ({ label, type: "property" })),
+        validFor: /^\w*$/,
+      };
     }
-    if (here.what === "duration") return { from, options: DURATIONS.map((label, at) => ({ label, type: "constant", boost: -at })), validFor: /^\w*$/ };
+    if (here.what === "duration")
+      return {
+        from,
+        options: DURATIONS.map((label, at) => ({ label, type: "constant", boost: -at })),
+        validFor: /^\w*$/,
+      };
     return { from, options: [...(await metrics()), ...WORDS], validFor: /^[\w:]*$/ };
   } catch {
     // Completion is a convenience: without an answer there is none.

@@ -16,7 +16,12 @@ const STARTS = {
 };
 
 /** A text as a YAML scalar; JSON strings are YAML. @param {unknown} value */
-const scalar = (value) => (typeof value === "string" && /^[a-z][\w./-]*$/i.test(value) && !/^(true|false|yes|no|on|off|null|y|n)$/i.test(value) ? value : JSON.stringify(value));
+const scalar = (value) =>
+  typeof value === "string" &&
+  /^[a-z][\w./-]*$/i.test(value) &&
+  !/^(true|false|yes|no|on|off|null|y|n)$/i.test(value)
+    ? value
+    : JSON.stringify(value);
 
 class NewFlag extends Element {
   static properties = { given: { state: true }, error: { state: true }, busy: { state: true } };
@@ -34,12 +39,24 @@ class NewFlag extends Element {
     const { key, kind, owner, description, expires } = this.given;
     const variants = STARTS[kind] ?? {};
     const names = Object.keys(variants);
-    return [
-      "apiVersion: mainstay/v1", "kind: Flag", "metadata:", `  name: ${scalar(key || "new-flag")}`, "spec:",
-      description ? `  description: ${JSON.stringify(description)}` : "", owner ? `  owner: ${scalar(owner)}` : "", expires ? `  expires: ${expires}` : "",
-      "  state: ENABLED", "  variants:", ...Object.entries(variants).map(([name, value]) => `    ${scalar(name)}: ${JSON.stringify(value)}`),
-      `  defaultVariant: ${scalar(kind === "boolean" ? "off" : names[0])}`,
-    ].filter(Boolean).join("\n") + "\n";
+    return (
+      [
+        "apiVersion: mainstay/v1",
+        "kind: Flag",
+        "metadata:",
+        `  name: ${scalar(key || "new-flag")}`,
+        "spec:",
+        description ? `  description: ${JSON.stringify(description)}` : "",
+        owner ? `  owner: ${scalar(owner)}` : "",
+        expires ? `  expires: ${expires}` : "",
+        "  state: ENABLED",
+        "  variants:",
+        ...Object.entries(variants).map(([name, value]) => `    ${scalar(name)}: ${JSON.stringify(value)}`),
+        `  defaultVariant: ${scalar(kind === "boolean" ? "off" : names[0])}`,
+      ]
+        .filter(Boolean)
+        .join("\n") + "\n"
+    );
   }
 
   /** @param {SubmitEvent} event */
@@ -47,7 +64,10 @@ class NewFlag extends Element {
     event.preventDefault();
     this.busy = true;
     try {
-      await post("resources/apply", { documents: [{ file: "console.yaml", text: this.yaml }], reason: this.given.reason });
+      await post("resources/apply", {
+        documents: [{ file: "console.yaml", text: this.yaml }],
+        reason: this.given.reason,
+      });
       toast(`${this.given.key} was made.`);
       navigate(flagPath(this.given.key));
     } catch (error) {
@@ -58,8 +78,20 @@ class NewFlag extends Element {
 
   /** @param {keyof NewFlag["given"]} name @param {string} label @param {Record<string, unknown>} [more] */
   field(name, label, { type = "text", hint = "", required = false, placeholder = "" } = {}) {
-    return html`<label class="field">${label}<input name=${name} type=${type} .value=${this.given[name]} ?required=${required} placeholder=${placeholder} autocomplete="off" spellcheck="false"
-      @input=${(/** @type {any} */ event) => { this.given = { ...this.given, [name]: event.target.value }; }}>${hint ? html`<small>${hint}</small>` : nothing}</label>`;
+    return html`<label class="field"
+      >${label}<input
+        name=${name}
+        type=${type}
+        .value=${this.given[name]}
+        ?required=${required}
+        placeholder=${placeholder}
+        autocomplete="off"
+        spellcheck="false"
+        @input=${(/** @type {any} */ event) => {
+          this.given = { ...this.given, [name]: event.target.value };
+        }}
+      />${hint ? html`<small>${hint}</small>` : nothing}</label
+    >`;
   }
 
   render() {
@@ -67,7 +99,16 @@ class NewFlag extends Element {
       <form class="panel empty stack" @submit=${this.submit}>
         <div class="fields">
           ${this.field("key", "Key", { required: true, placeholder: "new-checkout", hint: "What code asks for." })}
-          <label class="field">Values<select name="kind" @change=${(/** @type {any} */ event) => { this.given = { ...this.given, kind: event.target.value }; }}>${Object.keys(STARTS).map((kind) => html`<option ?selected=${kind === this.given.kind}>${kind}</option>`)}</select><small>Variants can be changed afterwards.</small></label>
+          <label class="field"
+            >Values<select
+              name="kind"
+              @change=${(/** @type {any} */ event) => {
+                this.given = { ...this.given, kind: event.target.value };
+              }}
+            >
+              ${Object.keys(STARTS).map((kind) => html`<option ?selected=${kind === this.given.kind}>${kind}</option>`)}</select
+            ><small>Variants can be changed afterwards.</small></label
+          >
           ${this.field("owner", "Owner", { placeholder: "team-web", hint: "Who takes it out again." })}
           ${this.field("expires", "Expires", { type: "date", hint: "After it, the flag counts as debt." })}
         </div>
@@ -76,10 +117,13 @@ class NewFlag extends Element {
         ${refusal(this.error)}
         <button class="primary" ?disabled=${this.busy}>Make the flag</button>
       </form>
-      <section class="panel"><header><h2>The same as a resource</h2></header><div class="body stack">
-        <p class="second">Kept in git, it is applied with <code>mainstay apply -f flag.yaml</code>.</p>
-        ${commandBox(this.yaml)}
-      </div></section>
+      <section class="panel">
+        <header><h2>The same as a resource</h2></header>
+        <div class="body stack">
+          <p class="second">Kept in git, it is applied with <code>mainstay apply -f flag.yaml</code>.</p>
+          ${commandBox(this.yaml)}
+        </div>
+      </section>
     </div>`;
   }
 }

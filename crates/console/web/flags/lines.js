@@ -14,7 +14,8 @@ export function difference(before, after) {
   const lines = aligned(old, now);
   const changed = lines.map(([sign]) => sign !== " ");
   if (!changed.includes(true)) return "";
-  const near = (/** @type {number} */ at) => changed.slice(Math.max(0, at - CONTEXT), at + CONTEXT + 1).includes(true);
+  const near = (/** @type {number} */ at) =>
+    changed.slice(Math.max(0, at - CONTEXT), at + CONTEXT + 1).includes(true);
   /** @type {string[]} */
   const out = [];
   let gap = false;
@@ -40,7 +41,9 @@ function aligned(old, now) {
   for (let i = old.length - 1; i >= 0; i -= 1) {
     for (let j = now.length - 1; j >= 0; j -= 1) {
       const same = old[i] === now[j];
-      lengths[i * width + j] = same ? (lengths[(i + 1) * width + j + 1] ?? 0) + 1 : Math.max(lengths[(i + 1) * width + j] ?? 0, lengths[i * width + j + 1] ?? 0);
+      lengths[i * width + j] = same
+        ? (lengths[(i + 1) * width + j + 1] ?? 0) + 1
+        : Math.max(lengths[(i + 1) * width + j] ?? 0, lengths[i * width + j + 1] ?? 0);
     }
   }
   /** @type {[" " | "+" | "-", string][]} */
@@ -51,7 +54,10 @@ function aligned(old, now) {
       out.push([" ", old[i] ?? ""]);
       i += 1;
       j += 1;
-    } else if (i < old.length && (j === now.length || (lengths[(i + 1) * width + j] ?? 0) >= (lengths[i * width + j + 1] ?? 0))) {
+    } else if (
+      i < old.length &&
+      (j === now.length || (lengths[(i + 1) * width + j] ?? 0) >= (lengths[i * width + j + 1] ?? 0))
+    ) {
       out.push(["-", old[i] ?? ""]);
       i += 1;
     } else {

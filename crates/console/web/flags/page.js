@@ -1,15 +1,14 @@
 /** Every flag: state, rollout, age, evaluations, debt; a kill switch in one click. */
 
 import { html, nothing } from "../vendor/lit/index.js";
-import { Element, icon } from "../elements/element.js";
+import { Element } from "../elements/element.js";
 import { empty, refusal, skeleton, tabs } from "../elements/notices.js";
 import { table } from "../elements/table.js";
-import { time } from "../elements/time.js";
 import { address, all, get } from "../shell/api.js";
-import { format, who } from "../shell/format.js";
 import { watch } from "../shell/live.js";
 import { flagPath, navigate, query, setQuery } from "../shell/router.js";
-import { debtChips, flip, stateBadge } from "./switch.js";
+import { debtChips } from "./switch.js";
+import { flagColumns } from "./columns.js";
 import "./create.js";
 
 /** @import { Flag, Debt } from "../shell/words.js" */
@@ -34,10 +33,14 @@ class Flags extends Element {
     super.connectedCallback();
     void this.load();
     this.hear("ms-route", () => this.requestUpdate());
-    this.until(watch(address("facts/watch", { chapter: "flags" }), { fact: () => {
-      clearTimeout(this.soon);
-      this.soon = window.setTimeout(() => void this.load(), 300);
-    } }));
+    this.until(
+      watch(address("facts/watch", { chapter: "flags" }), {
+        fact: () => {
+          clearTimeout(this.soon);
+          this.soon = window.setTimeout(() => void this.load(), 300);
+        },
+      }),
+    );
   }
 
   async load() {
@@ -56,16 +59,23 @@ class Flags extends Element {
     const search = query();
     const text = (search.get("q") ?? "").toLowerCase();
     const [state, set, owner] = [search.get("state"), search.get("set"), search.get("owner")];
-    return (this.flags ?? []).filter((flag) =>
-      (!text || `${flag.key} ${flag.owner ?? ""} ${flag.rollout.summary}`.toLowerCase().includes(text)) &&
-      (!state || flag.state === state) && (!set || flag.flagSet === set) && (!owner || flag.owner === owner));
+    return (this.flags ?? []).filter(
+      (flag) =>
+        (!text || `${flag.key} ${flag.owner ?? ""} ${flag.rollout.summary}`.toLowerCase().includes(text)) &&
+        (!state || flag.state === state) &&
+        (!set || flag.flagSet === set) &&
+        (!owner || flag.owner === owner),
+    );
   }
 
   /** @param {string} name @param {string} label @param {string[]} values */
   choice(name, label, values) {
     const chosen = query().get(name) ?? "";
     if (values.length < 2) return nothing;
-    return html`<select aria-label=${label} @change=${(/** @type {any} */ event) => setQuery({ [name]: event.target.value })}>
+    return html`<select
+      aria-label=${label}
+      @change=${(/** @type {any} */ event) => setQuery({ [name]: event.target.value })}
+    >
       <option value="" ?selected=${!chosen}>${label}: any</option>
       ${values.map((value) => html`<option value=${value} ?selected=${value === chosen}>${value.toLowerCase()}</option>`)}
     </select>`;
@@ -75,47 +85,93 @@ class Flags extends Element {
     const flags = this.flags;
     if (!flags) return html`<div class="panel empty">${skeleton(10)}</div>`;
     if (flags.length === 0) {
-      return html`<div class="panel">${empty("No flag yet", html`Make one <a href="/flags?view=new">here</a>, apply one from a file, or import flagd's own JSON.`, "mainstay flag import flags.flagd.json --reason 'from flagd'")}</div>`;
+      return html`<div class="panel">
+        ${empty("No flag yet", html`Make one <a href="/flags?view=new">here</a>, apply one from a file, or import flagd's own JSON.`, "mainstay flag import flags.flagd.json --reason 'from flagd'")}
+      </div>`;
     }
-    const distinct = (/** @type {(string | undefined)[]} */ values) => [...new Set(values)].filter((value) => value !== undefined).sort();
+    const distinct = (/** @type {(string | undefined)[]} */ values) =>
+      [...new Set(values)].filter((value) => value !== undefined).sort();
     const shown = this.shown;
     return html`<div class="row">
-        <input class="grow" type="search" data-search aria-label="Filter flags" placeholder="Filter by key, owner or rollout" .value=${query().get("q") ?? ""}
-          @input=${(/** @type {any} */ event) => setQuery({ q: event.target.value }, { replace: true })}>
+        <input
+          class="grow"
+          type="search"
+          data-search
+          aria-label="Filter flags"
+          placeholder="Filter by key, owner or rollout"
+          .value=${query().get("q") ?? ""}
+          @input=${(/** @type {any} */ event) => setQuery({ q: event.target.value }, { replace: true })}
+        />
         ${this.choice("state", "State", distinct(flags.map((flag) => flag.state)))}
         ${this.choice("set", "Flag set", distinct(flags.map((flag) => flag.flagSet)))}
         ${this.choice("owner", "Owner", distinct(flags.map((flag) => flag.owner)))}
-        <span class="quiet" role="status">${shown.length === flags.length ? `${flags.length} flags` : `${shown.length} of ${flags.length} flags`}</span>
+        <span class="quiet" role="status"
+          >${shown.length === flags.length ? `${flags.length} flags` : `${shown.length} of ${flags.length} flags`}</span
+        >
       </div>
-      <div class="panel">${shown.length === 0 ? empty("No flag fits", "Change or clear the filter.") : table({
-        label: "Flags", rows: shown, rowKey: (flag) => flag.key, height: "calc(100vh - 11rem)", opens: (flag) => navigate(flagPath(flag.key)),
-        columns: [
-          { key: "key", label: "Flag", class: "clip", ascending: true, value: (flag) => flag.key, cell: (flag) => html`<a href=${flagPath(flag.key)}>${flag.key}</a> <span class="sub">${flag.owner ?? ""}</span>` },
-          { key: "state", label: "State", ascending: true, value: (flag) => flag.state, cell: stateBadge },
-          { key: "rollout", label: "Rollout", ascending: true, class: "wide nowrap", value: (flag) => flag.rollout.summary, cell: (flag) => flag.rollout.summary },
-          { key: "kind", label: "Values", class: "wide", ascending: true, value: (flag) => flag.kind, cell: (flag) => html`<span class="second">${flag.kind}</span>` },
-          { key: "evaluations", label: "Evaluations, 24 h", number: true, class: "wide", value: (flag) => flag.evaluations24h, cell: (flag) => format(flag.evaluations24h) },
-          { key: "changed", label: "Changed", number: true, class: "wide", value: (flag) => Date.parse(flag.changed), cell: (flag) => html`${time(flag.changed)} <span class="sub">${who(flag.changedBy)}</span>` },
-          { key: "age", label: "Age", number: true, class: "wide", value: (flag) => -Date.parse(flag.created), cell: (flag) => html`${Math.max(0, Math.floor((Date.now() - Date.parse(flag.created)) / 86_400_000))}<span class="unit">d</span>` },
-          { key: "debt", label: "Debt", class: "wide nowrap", value: (flag) => flag.debt.length, cell: (flag) => debtChips(flag.debt) },
-          { key: "switch", label: "", class: "nowrap", cell: (flag) => html`<button type="button" class="small plain switch" aria-label="${flag.state === "ENABLED" ? "Turn off" : "Turn on"} ${flag.key}" @click=${() => flip(flag, () => void this.load())}>${icon("off")}${flag.state === "ENABLED" ? "Off" : "On"}</button>` },
-        ],
-      })}</div>`;
+      <div class="panel">
+        ${
+          shown.length === 0
+            ? empty("No flag fits", "Change or clear the filter.")
+            : table({
+                label: "Flags",
+                rows: shown,
+                rowKey: (flag) => flag.key,
+                height: "calc(100vh - 11rem)",
+                opens: (flag) => navigate(flagPath(flag.key)),
+                columns: flagColumns(() => void this.load()),
+              })
+        }
+      </div>`;
   }
 
   debtList() {
     const { debt } = this;
     if (!debt) return html`<div class="panel empty">${skeleton(5)}</div>`;
-    if (debt.length === 0) return html`<div class="panel">${empty("No debt", "No flag is expired, one-sided or never evaluated. To also find flags that no code refers to, let the command line look:", "mainstay flag debt --code .")}</div>`;
-    return html`<div class="panel">${table({
-      label: "Flag debt", rows: debt, rowKey: (row) => row.key, opens: (row) => navigate(flagPath(row.key)),
-      columns: [
-        { key: "key", label: "Flag", ascending: true, value: (row) => row.key, cell: (row) => html`<a href=${flagPath(row.key)}>${row.key}</a>` },
-        { key: "owner", label: "Owner", ascending: true, class: "wide", value: (row) => row.owner ?? "", cell: (row) => row.owner ?? html`<span class="quiet">nobody</span>` },
-        { key: "debt", label: "Debt", value: (row) => row.reasons.length, cell: (row) => debtChips(row.reasons.map((reason) => reason.code)) },
-        { key: "text", label: "Why", class: "clip wide", cell: (row) => row.reasons.map((reason) => reason.text).join(" ") },
-      ],
-    })}</div><p class="quiet">To also find flags that no code refers to: <code>mainstay flag debt --code .</code></p>`;
+    if (debt.length === 0)
+      return html`<div class="panel">
+        ${empty("No debt", "No flag is expired, one-sided or never evaluated. To also find flags that no code refers to, let the command line look:", "mainstay flag debt --code .")}
+      </div>`;
+    return html`<div class="panel">
+        ${table({
+          label: "Flag debt",
+          rows: debt,
+          rowKey: (row) => row.key,
+          opens: (row) => navigate(flagPath(row.key)),
+          columns: [
+            {
+              key: "key",
+              label: "Flag",
+              ascending: true,
+              value: (row) => row.key,
+              cell: (row) => html`<a href=${flagPath(row.key)}>${row.key}</a>`,
+            },
+            {
+              key: "owner",
+              label: "Owner",
+              ascending: true,
+              class: "wide",
+              value: (row) => row.owner ?? "",
+              cell: (row) => row.owner ?? html`<span class="quiet">nobody</span>`,
+            },
+            {
+              key: "debt",
+              label: "Debt",
+              value: (row) => row.reasons.length,
+              cell: (row) => debtChips(row.reasons.map((reason) => reason.code)),
+            },
+            {
+              key: "text",
+              label: "Why",
+              class: "clip wide",
+              cell: (row) => row.reasons.map((reason) => reason.text).join(" "),
+            },
+          ],
+        })}
+      </div>
+      <p class="quiet">
+        To also find flags that no code refers to: <code>mainstay flag debt --code .</code>
+      </p>`;
   }
 
   render() {

@@ -13,8 +13,15 @@
 
 /** Operators by what they are called in the form. */
 export const OPERATORS = /** @type {const} */ ([
-  ["==", "is"], ["!=", "is not"], ["in", "is one of"], ["starts_with", "starts with"], ["ends_with", "ends with"],
-  ["sem_ver >=", "version at least"], ["sem_ver <", "version below"], [">", "greater than"], ["<", "less than"],
+  ["==", "is"],
+  ["!=", "is not"],
+  ["in", "is one of"],
+  ["starts_with", "starts with"],
+  ["ends_with", "ends with"],
+  ["sem_ver >=", "version at least"],
+  ["sem_ver <", "version below"],
+  [">", "greater than"],
+  ["<", "less than"],
 ]);
 
 /** @param {unknown} value @returns {Outcome | undefined} */
@@ -25,8 +32,11 @@ function readOutcome(value) {
   const [first, ...rest] = given;
   const by = Array.isArray(first) ? undefined : first;
   const parts = by === undefined ? given : rest;
-  const split = parts.map((part) => (Array.isArray(part) && typeof part[0] === "string" ? [part[0], part[1] ?? 1] : null));
-  if (split.length === 0 || split.some((part) => part === null || typeof part[1] !== "number")) return undefined;
+  const split = parts.map((part) =>
+    Array.isArray(part) && typeof part[0] === "string" ? [part[0], part[1] ?? 1] : null,
+  );
+  if (split.length === 0 || split.some((part) => part === null || typeof part[1] !== "number"))
+    return undefined;
   return { split: /** @type {[string, number][]} */ (split), ...(by === undefined ? {} : { by }) };
 }
 
@@ -42,14 +52,21 @@ function readCondition(condition) {
   if (!operator || !Array.isArray(operands)) return undefined;
   const attribute = operands[0]?.var;
   if (typeof attribute !== "string") return undefined;
-  if (operator === "sem_ver" && operands.length === 3) return { attribute, operator: `sem_ver ${operands[1]}`, value: String(operands[2]) };
+  if (operator === "sem_ver" && operands.length === 3)
+    return { attribute, operator: `sem_ver ${operands[1]}`, value: String(operands[2]) };
   if (operands.length !== 2) return undefined;
-  if (operator === "in") return Array.isArray(operands[1]) ? { attribute, operator, value: operands[1].map(asText).join(", ") } : undefined;
+  if (operator === "in")
+    return Array.isArray(operands[1])
+      ? { attribute, operator, value: operands[1].map(asText).join(", ") }
+      : undefined;
   return { attribute, operator, value: asText(operands[1]) };
 }
 
 /** A value as typed in the form: text that would read as something else is quoted. @param {unknown} value */
-const asText = (value) => (typeof value === "string" && asValue(value) === value && !/[,\s]$|^\s/.test(value) ? value : JSON.stringify(value));
+const asText = (value) =>
+  typeof value === "string" && asValue(value) === value && !/[,\s]$|^\s/.test(value)
+    ? value
+    : JSON.stringify(value);
 
 /** @param {string} text */
 function asValue(text) {
@@ -64,7 +81,16 @@ function asValue(text) {
 function writeCondition({ attribute, operator, value }) {
   const subject = { var: attribute };
   if (operator.startsWith("sem_ver ")) return { sem_ver: [subject, operator.slice(8), value] };
-  if (operator === "in") return { in: [subject, value.split(",").map((one) => asValue(one.trim())).filter((one) => one !== "")] };
+  if (operator === "in")
+    return {
+      in: [
+        subject,
+        value
+          .split(",")
+          .map((one) => asValue(one.trim()))
+          .filter((one) => one !== ""),
+      ],
+    };
   if (operator === "starts_with" || operator === "ends_with") return { [operator]: [subject, value] };
   return { [operator]: [subject, asValue(value)] };
 }
@@ -74,7 +100,8 @@ function writeCondition({ attribute, operator, value }) {
  * @returns {Rules | null} null when a form cannot show it
  */
 export function readRules(targeting) {
-  if (targeting === null || targeting === undefined || JSON.stringify(targeting) === "{}") return { rules: [], otherwise: null };
+  if (targeting === null || targeting === undefined || JSON.stringify(targeting) === "{}")
+    return { rules: [], otherwise: null };
   const rules = readAny(targeting);
   return rules && JSON.stringify(writeRules(rules)) === JSON.stringify(targeting) ? rules : null;
 }

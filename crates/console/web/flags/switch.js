@@ -8,10 +8,16 @@ import { post } from "../shell/api.js";
 
 /** @import { Flag } from "../shell/words.js" */
 
-const DEBT = /** @type {Record<string, string>} */ ({ expired: "expired", one_sided: "one-sided", never_evaluated: "never evaluated", unreferenced: "unreferenced" });
+const DEBT = /** @type {Record<string, string>} */ ({
+  expired: "expired",
+  one_sided: "one-sided",
+  never_evaluated: "never evaluated",
+  unreferenced: "unreferenced",
+});
 
 /** @param {string[]} codes */
-export const debtChips = (codes) => codes.map((code) => html`${badge(DEBT[code] ?? code, code === "expired" ? "bad" : "warn")} `);
+export const debtChips = (codes) =>
+  codes.map((code) => html`${badge(DEBT[code] ?? code, code === "expired" ? "bad" : "warn")} `);
 
 /** @param {Flag} flag */
 export const stateBadge = (flag) => (flag.state === "ENABLED" ? badge("enabled", "ok") : badge("disabled"));
@@ -28,13 +34,21 @@ export function flip(flag, done, environment) {
   return askReason({
     title: `${off ? "Turn off" : "Turn on"} ${flag.key}${environment ? ` in ${environment}` : ""}`,
     body: off
-      ? html`Every caller gets its own default at once.${flag.evaluations24h ? html` It was asked for ${flag.evaluations24h.toLocaleString("en")} times in the last 24 h.` : nothing}`
+      ? html`Every caller gets its own default at
+        once.${flag.evaluations24h ? html` It was asked for ${flag.evaluations24h.toLocaleString("en")} times in the last 24 h.` : nothing}`
       : html`Its rules decide again: ${flag.rollout.summary}.`,
     confirm: off ? "Turn off" : "Turn on",
     danger: off,
     act: async (reason) => {
-      const { changeId } = await post(`flags/${encodeURIComponent(flag.key)}/${verb}`, { reason, environment });
-      toast(`${flag.key} is ${off ? "off" : "on"}.`, "ok", changeId ? { href: `/audit?change=${changeId}`, text: changeId } : undefined);
+      const { changeId } = await post(`flags/${encodeURIComponent(flag.key)}/${verb}`, {
+        reason,
+        environment,
+      });
+      toast(
+        `${flag.key} is ${off ? "off" : "on"}.`,
+        "ok",
+        changeId ? { href: `/audit?change=${changeId}`, text: changeId } : undefined,
+      );
       done();
     },
   });

@@ -10,8 +10,14 @@ import { query, setQuery } from "../shell/router.js";
 /** @import { Evaluation } from "../shell/words.js" */
 
 const REASONS = /** @type {Record<string, string>} */ ({
-  STATIC: "no targeting; the default variant", TARGETING_MATCH: "a rule decided", DEFAULT: "no rule fitted; the default variant",
-  SPLIT: "the split decided", DISABLED: "the flag is off", ERROR: "it could not be evaluated", CACHED: "remembered", UNKNOWN: "unknown",
+  STATIC: "no targeting; the default variant",
+  TARGETING_MATCH: "a rule decided",
+  DEFAULT: "no rule fitted; the default variant",
+  SPLIT: "the split decided",
+  DISABLED: "the flag is off",
+  ERROR: "it could not be evaluated",
+  CACHED: "remembered",
+  UNKNOWN: "unknown",
 });
 
 class TryBox extends Element {
@@ -38,7 +44,10 @@ class TryBox extends Element {
     try {
       const context = JSON.parse(this.text);
       setQuery({ context: JSON.stringify(context) }, { replace: true });
-      this.answer = await post(`flags/${encodeURIComponent(this.flagKey)}/evaluate`, { context, environment: this.environment || undefined });
+      this.answer = await post(`flags/${encodeURIComponent(this.flagKey)}/evaluate`, {
+        context,
+        environment: this.environment || undefined,
+      });
     } catch (error) {
       this.answer = null;
       this.error = error instanceof SyntaxError ? `The context is not JSON: ${error.message}` : error;
@@ -48,15 +57,43 @@ class TryBox extends Element {
   render() {
     const { answer } = this;
     return html`<div class="stack">
-      <ms-editor .language=${"json"} .label=${"Context, as JSON"} .value=${this.text} @ms-input=${(/** @type {CustomEvent<string>} */ event) => { this.text = event.detail; }} @ms-run=${this.evaluate}></ms-editor>
-      <div class="row"><button type="button" @click=${this.evaluate}>Evaluate</button><span class="quiet small">Not counted as usage. <kbd>Ctrl</kbd> <kbd>Enter</kbd></span></div>
+      <ms-editor
+        .language=${"json"}
+        .label=${"Context, as JSON"}
+        .value=${this.text}
+        @ms-input=${(/** @type {CustomEvent<string>} */ event) => {
+          this.text = event.detail;
+        }}
+        @ms-run=${this.evaluate}
+      ></ms-editor>
+      <div class="row">
+        <button type="button" @click=${this.evaluate}>Evaluate</button
+        ><span class="quiet small">Not counted as usage. <kbd>Ctrl</kbd> <kbd>Enter</kbd></span>
+      </div>
       ${typeof this.error === "string" ? html`<p class="bad small" role="alert">${this.error}</p>` : refusal(this.error)}
-      ${answer ? html`<dl class="facts" role="status">
-        <dt>Variant</dt><dd>${answer.variant ? html`<strong>${answer.variant}</strong>` : html`<span class="quiet">none: the caller's own default</span>`}</dd>
-        <dt>Value</dt><dd><code>${JSON.stringify(answer.value)}</code></dd>
-        <dt>Why</dt><dd>${badge(answer.reason, answer.errorCode ? "bad" : "accent")} <span class="second">${REASONS[answer.reason] ?? ""}</span></dd>
-        ${answer.errorCode ? html`<dt>Error</dt><dd class="bad">${answer.errorCode} ${answer.errorDetails}</dd>` : nothing}
-      </dl>` : nothing}
+      ${
+        answer
+          ? html`<dl class="facts" role="status">
+              <dt>Variant</dt>
+              <dd>
+                ${answer.variant ? html`<strong>${answer.variant}</strong>` : html`<span class="quiet">none: the caller's own default</span>`}
+              </dd>
+              <dt>Value</dt>
+              <dd><code>${JSON.stringify(answer.value)}</code></dd>
+              <dt>Why</dt>
+              <dd>
+                ${badge(answer.reason, answer.errorCode ? "bad" : "accent")}
+                <span class="second">${REASONS[answer.reason] ?? ""}</span>
+              </dd>
+              ${
+                answer.errorCode
+                  ? html`<dt>Error</dt>
+                      <dd class="bad">${answer.errorCode} ${answer.errorDetails}</dd>`
+                  : nothing
+              }
+            </dl>`
+          : nothing
+      }
     </div>`;
   }
 }

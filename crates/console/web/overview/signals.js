@@ -38,18 +38,22 @@ export function usedOf({ sizeBytes, availableBytes }) {
 
 /** @param {Host} host @returns {Signal[]} */
 function ofDisks(host) {
-  return host.filesystems.filter((disk) => !disk.readOnly).flatMap((disk) => {
-    const used = usedOf(disk);
-    if (used === undefined || used < DISK_WARN) return [];
-    const match = `{mountpoint=${JSON.stringify(disk.mountpoint)}}`;
-    return [{
-      tone: used >= DISK_BAD ? /** @type {const} */ ("bad") : /** @type {const} */ ("warn"),
-      title: `${disk.mountpoint} is ${format(used, "fraction")} full`,
-      detail: `${format(disk.availableBytes, "bytes")} of ${format(disk.sizeBytes, "bytes")} left on ${disk.device}`,
-      query: `1 - node_filesystem_avail_bytes${match} / node_filesystem_size_bytes${match}`,
-      above: DISK_WARN,
-    }];
-  });
+  return host.filesystems
+    .filter((disk) => !disk.readOnly)
+    .flatMap((disk) => {
+      const used = usedOf(disk);
+      if (used === undefined || used < DISK_WARN) return [];
+      const match = `{mountpoint=${JSON.stringify(disk.mountpoint)}}`;
+      return [
+        {
+          tone: used >= DISK_BAD ? /** @type {const} */ ("bad") : /** @type {const} */ ("warn"),
+          title: `${disk.mountpoint} is ${format(used, "fraction")} full`,
+          detail: `${format(disk.availableBytes, "bytes")} of ${format(disk.sizeBytes, "bytes")} left on ${disk.device}`,
+          query: `1 - node_filesystem_avail_bytes${match} / node_filesystem_size_bytes${match}`,
+          above: DISK_WARN,
+        },
+      ];
+    });
 }
 
 /** @param {Host} host @returns {Signal[]} */
@@ -57,13 +61,15 @@ function ofPressure(host) {
   return Object.entries(host.pressure ?? {}).flatMap(([resource, { some, full }]) => {
     if (some === undefined || some < PRESSURE_WARN) return [];
     const name = { cpu: "CPU", memory: "Memory", io: "IO" }[resource] ?? resource;
-    return [{
-      tone: some >= PRESSURE_BAD ? /** @type {const} */ ("bad") : /** @type {const} */ ("warn"),
-      title: `${name} pressure ${format(some, "percent")}`,
-      detail: `some task waited for ${name === "CPU" || name === "IO" ? name : name.toLowerCase()} that part of the last 10 s${full ? `, all of them ${format(full, "percent")}` : ""}`,
-      query: `rate(node_pressure_${resource}_waiting_seconds_total[1m])`,
-      above: PRESSURE_WARN / 100,
-    }];
+    return [
+      {
+        tone: some >= PRESSURE_BAD ? /** @type {const} */ ("bad") : /** @type {const} */ ("warn"),
+        title: `${name} pressure ${format(some, "percent")}`,
+        detail: `some task waited for ${name === "CPU" || name === "IO" ? name : name.toLowerCase()} that part of the last 10 s${full ? `, all of them ${format(full, "percent")}` : ""}`,
+        query: `rate(node_pressure_${resource}_waiting_seconds_total[1m])`,
+        above: PRESSURE_WARN / 100,
+      },
+    ];
   });
 }
 
@@ -75,15 +81,21 @@ function ofMemory(host) {
   const { totalBytes, availableBytes, swapTotalBytes = 0, swapFreeBytes = 0 } = host.memory;
   if (availableBytes / totalBytes < MEMORY_LOW) {
     found.push({
-      tone: "bad", title: `Only ${format(availableBytes, "bytes")} of memory left`, detail: `of ${format(totalBytes, "bytes")}; the kernel may soon kill a process`,
-      query: "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes", above: 1 - MEMORY_LOW,
+      tone: "bad",
+      title: `Only ${format(availableBytes, "bytes")} of memory left`,
+      detail: `of ${format(totalBytes, "bytes")}; the kernel may soon kill a process`,
+      query: "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes",
+      above: 1 - MEMORY_LOW,
     });
   }
   const swapped = swapTotalBytes > 0 ? 1 - swapFreeBytes / swapTotalBytes : 0;
   if (swapped > SWAP_WARN) {
     found.push({
-      tone: "warn", title: `Swap is ${format(swapped, "fraction")} used`, detail: `${format(swapFreeBytes, "bytes")} of ${format(swapTotalBytes, "bytes")} left`,
-      query: "1 - node_memory_SwapFree_bytes / node_memory_SwapTotal_bytes", above: SWAP_WARN,
+      tone: "warn",
+      title: `Swap is ${format(swapped, "fraction")} used`,
+      detail: `${format(swapFreeBytes, "bytes")} of ${format(swapTotalBytes, "bytes")} left`,
+      query: "1 - node_memory_SwapFree_bytes / node_memory_SwapTotal_bytes",
+      above: SWAP_WARN,
     });
   }
   return found;
@@ -92,20 +104,39 @@ function ofMemory(host) {
 /** @param {Status} status @returns {Signal[]} */
 function ofMainstay(status) {
   /** @type {Signal[]} */
-  const found = status.collectors.filter((collector) => !collector.ok).map((collector) => ({
-    tone: /** @type {const} */ ("warn"), title: `Collector ${collector.name} fails`, detail: collector.error ?? "it gave no reason",
-    query: `node_scrape_collector_success{collector=${JSON.stringify(collector.name)}}`,
-  }));
+  const found = status.collectors
+    .filter((collector) => !collector.ok)
+    .map((collector) => ({
+      tone: /** @type {const} */ ("warn"),
+      title: `Collector ${collector.name} fails`,
+      detail: collector.error ?? "it gave no reason",
+      query: `node_scrape_collector_success{collector=${JSON.stringify(collector.name)}}`,
+    }));
   const { drift = [], error, dir } = status.resources ?? {};
-  if (error) found.push({ tone: "bad", title: "The resources folder cannot be applied", detail: `${dir ?? ""}: ${error}`, href: "/resources" });
+  if (error)
+    found.push({
+      tone: "bad",
+      title: "The resources folder cannot be applied",
+      detail: `${dir ?? ""}: ${error}`,
+      href: "/resources",
+    });
   if (drift.length > 0) {
     const first = drift[0];
     found.push({
-      tone: "warn", title: drift.length === 1 ? `${first?.key} differs from git` : `${drift.length} resources differ from git`,
-      detail: `${first?.what ?? ""}${drift.length > 1 ? `, and ${drift.length - 1} more` : ""}`, href: "/resources?drift=1",
+      tone: "warn",
+      title:
+        drift.length === 1 ? `${first?.key} differs from git` : `${drift.length} resources differ from git`,
+      detail: `${first?.what ?? ""}${drift.length > 1 ? `, and ${drift.length - 1} more` : ""}`,
+      href: "/resources?drift=1",
     });
   }
-  if (status.ledger.dead > 0) found.push({ tone: "bad", title: `${status.ledger.dead} ${status.ledger.dead === 1 ? "delivery" : "deliveries"} failed for good`, detail: "their effects did not reach the outside", href: "/audit?q=dead" });
+  if (status.ledger.dead > 0)
+    found.push({
+      tone: "bad",
+      title: `${status.ledger.dead} ${status.ledger.dead === 1 ? "delivery" : "deliveries"} failed for good`,
+      detail: "their effects did not reach the outside",
+      href: "/audit?q=dead",
+    });
   return found;
 }
 
@@ -116,7 +147,10 @@ function ofMainstay(status) {
  * @returns {Signal[]}
  */
 export function signals(host, status) {
-  const found = [...(host ? [...ofDisks(host), ...ofPressure(host), ...ofMemory(host)] : []), ...(status ? ofMainstay(status) : [])];
+  const found = [
+    ...(host ? [...ofDisks(host), ...ofPressure(host), ...ofMemory(host)] : []),
+    ...(status ? ofMainstay(status) : []),
+  ];
   return found.sort((a, b) => Number(b.tone === "bad") - Number(a.tone === "bad"));
 }
 

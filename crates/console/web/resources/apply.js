@@ -64,12 +64,22 @@ class Apply extends Element {
     const editor = this.editor;
     if (!(error instanceof Refusal) || !editor) return;
     const lines = editor.value.split("\n");
-    const startOf = (/** @type {number} */ line) => lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0);
-    editor.mark(error.problems.filter(({ at }) => at?.line).map(({ at, message, hint }) => {
-      const line = at?.line ?? 1;
-      const from = startOf(line) + Math.max(0, (at?.column ?? 1) - 1);
-      return { from, to: Math.max(from + 1, startOf(line) + (lines[line - 1]?.length ?? 0)), severity: /** @type {const} */ ("error"), message: hint ? `${message} – ${hint}` : message };
-    }));
+    const startOf = (/** @type {number} */ line) =>
+      lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0);
+    editor.mark(
+      error.problems
+        .filter(({ at }) => at?.line)
+        .map(({ at, message, hint }) => {
+          const line = at?.line ?? 1;
+          const from = startOf(line) + Math.max(0, (at?.column ?? 1) - 1);
+          return {
+            from,
+            to: Math.max(from + 1, startOf(line) + (lines[line - 1]?.length ?? 0)),
+            severity: /** @type {const} */ ("error"),
+            message: hint ? `${message} – ${hint}` : message,
+          };
+        }),
+    );
   }
 
   async apply() {
@@ -77,7 +87,9 @@ class Apply extends Element {
     const { plan } = this;
     if (!plan) return;
     void askReason({
-      title: "Apply", body: plan.results.map((result) => html`<p>${result.key} ${badge(result.outcome)}</p>`), confirm: "Apply",
+      title: "Apply",
+      body: plan.results.map((result) => html`<p>${result.key} ${badge(result.outcome)}</p>`),
+      confirm: "Apply",
       act: async (reason) => {
         const { changeId } = await post("resources/apply", { documents: this.documents, reason });
         toast("Applied.", "ok", changeId ? { href: `/audit?change=${changeId}`, text: changeId } : undefined);
@@ -88,14 +100,44 @@ class Apply extends Element {
   }
 
   render() {
-    return html`<section class="panel"><header><h2>Apply YAML</h2><span class="end"><button type="button" class="link" @click=${() => setQuery({ apply: null })}>Close</button></span></header>
+    return html`<section class="panel">
+      <header>
+        <h2>Apply YAML</h2>
+        <span class="end"
+          ><button type="button" class="link" @click=${() => setQuery({ apply: null })}>Close</button></span
+        >
+      </header>
       <div class="body stack">
-        <ms-editor .label=${"Resources, as YAML"} .hint=${"apiVersion: mainstay/v1"} .value=${this.text} @ms-input=${() => { this.plan = null; }} @ms-run=${this.check}></ms-editor>
+        <ms-editor
+          .label=${"Resources, as YAML"}
+          .hint=${"apiVersion: mainstay/v1"}
+          .value=${this.text}
+          @ms-input=${() => {
+            this.plan = null;
+          }}
+          @ms-run=${this.check}
+        ></ms-editor>
         ${refusal(this.error)}
-        ${this.plan ? this.plan.results.map((result) => html`<div><p>${result.key} ${badge(result.outcome, result.outcome === "unchanged" ? "" : "accent")}</p>${diff(result.diff)}</div>`) : nothing}
-        <div class="row"><button type="button" class="primary" @click=${this.apply}>Apply…</button><button type="button" @click=${this.check}>Show the difference</button>
-          ${this.kind ? html`<button type="button" class="plain" @click=${this.example}>Example of a ${this.kind}</button>` : nothing}</div>
-      </div></section>`;
+        ${
+          this.plan
+            ? this.plan.results.map(
+                (result) =>
+                  html`<div>
+                    <p>
+                      ${result.key} ${badge(result.outcome, result.outcome === "unchanged" ? "" : "accent")}
+                    </p>
+                    ${diff(result.diff)}
+                  </div>`,
+              )
+            : nothing
+        }
+        <div class="row">
+          <button type="button" class="primary" @click=${this.apply}>Apply…</button
+          ><button type="button" @click=${this.check}>Show the difference</button>
+          ${this.kind ? html`<button type="button" class="plain" @click=${this.example}>Example of a ${this.kind}</button>` : nothing}
+        </div>
+      </div>
+    </section>`;
   }
 }
 

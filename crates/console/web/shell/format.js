@@ -1,6 +1,6 @@
 /** Numbers with units, for people. Bytes in powers of 1024, everything else in powers of 1000. */
 
-/** @typedef {"short" | "bytes" | "bytes/s" | "fraction" | "percent" | "seconds" | "per second" | "cores"} Unit */
+/** @typedef {"short" | "bytes" | "bytes/s" | "fraction" | "percent" | "seconds" | "per second"} Unit */
 
 const THOUSANDS = ["", "k", "M", "G", "T", "P"];
 const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -58,10 +58,9 @@ export function parts(value, unit = "short") {
       const [number, name] = scaled(value, 1000, THOUSANDS);
       return [number, `${name}/s`];
     }
-    case "cores":
-      return [digits(value), value === 1 ? "core" : "cores"];
     default:
-      if (value !== 0 && Math.abs(value) < 0.01) return [value.toPrecision(3).replace(/\.?0+(e|$)/, "$1"), ""];
+      if (value !== 0 && Math.abs(value) < 0.01)
+        return [value.toPrecision(3).replace(/\.?0+(e|$)/, "$1"), ""];
       return scaled(value, 1000, THOUSANDS);
   }
 }

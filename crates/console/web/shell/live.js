@@ -36,7 +36,9 @@ class Watch {
     if (document.hidden) return;
     // The browser resumes by itself after a lost connection; after a closed one, `after` says where we were.
     const joint = this.url.includes("?") ? "&" : "?";
-    const source = new EventSource(this.last ? `${this.url}${joint}after=${encodeURIComponent(this.last)}` : this.url);
+    const source = new EventSource(
+      this.last ? `${this.url}${joint}after=${encodeURIComponent(this.last)}` : this.url,
+    );
     this.source = source;
     const alive = () => {
       this.heard = Date.now();
@@ -59,7 +61,10 @@ class Watch {
       if (source.readyState !== EventSource.CLOSED) return;
       // Refused rather than lost. If the session has ended, asking for it leads to the sign-in page.
       void get("session").catch(() => {});
-      this.timer = window.setTimeout(() => this.connect(), Math.min(RETRY_MS * 2 ** this.failures, RETRY_AT_MOST_MS));
+      this.timer = window.setTimeout(
+        () => this.connect(),
+        Math.min(RETRY_MS * 2 ** this.failures, RETRY_AT_MOST_MS),
+      );
       this.failures += 1;
     };
   }

@@ -21,7 +21,9 @@ async function show() {
   document.body.classList.toggle("unranged", !route.ranged);
   for (const link of side.querySelectorAll("a")) {
     const path = link.pathname;
-    const here = link.dataset.keys === undefined && (path === "/" ? location.pathname === "/" : location.pathname.startsWith(path));
+    const here =
+      link.dataset.keys === undefined &&
+      (path === "/" ? location.pathname === "/" : location.pathname.startsWith(path));
     if (here) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
@@ -63,10 +65,18 @@ function closeDrawer() {
 
 /** @param {EventTarget | null} target */
 const isField = (target) =>
-  target instanceof HTMLElement && (target.matches("input, textarea, select, [contenteditable]") || target.closest("ms-editor") !== null);
+  target instanceof HTMLElement &&
+  (target.matches("input, textarea, select, [contenteditable]") || target.closest("ms-editor") !== null);
 
 /** What `g` and then a letter go to. */
-const PLACES = new Map([["o", "/"], ["e", "/explore"], ["f", "/flags"], ["r", "/resources"], ["a", "/audit"], ["c", "/access"]]);
+const PLACES = new Map([
+  ["o", "/"],
+  ["e", "/explore"],
+  ["f", "/flags"],
+  ["r", "/resources"],
+  ["a", "/audit"],
+  ["c", "/access"],
+]);
 let afterG = 0;
 
 /** @param {KeyboardEvent} event */
@@ -76,7 +86,14 @@ function onKey(event) {
     openPalette();
     return;
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || isField(event.target) || document.querySelector("dialog[open]")) return;
+  if (
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    isField(event.target) ||
+    document.querySelector("dialog[open]")
+  )
+    return;
   if (event.key === "/") {
     const search = view.querySelector("[data-search]");
     event.preventDefault();
@@ -103,7 +120,8 @@ function onClick(event) {
     showKeys();
     return;
   }
-  const away = event.ctrlKey || event.metaKey || event.shiftKey || link.target || link.dataset.outside !== undefined;
+  const away =
+    event.ctrlKey || event.metaKey || event.shiftKey || link.target || link.dataset.outside !== undefined;
   if (away || link.origin !== location.origin || link.getAttribute("href")?.startsWith("#")) return;
   if (/^\/(docs|assets|api|openapi)/.test(link.pathname)) return;
   event.preventDefault();

@@ -33,15 +33,17 @@ export async function rangeQuery(expression, when, signal) {
   const answer = await get("metrics/query_range", { query: expression, ...when, stats: "all" }, signal);
   const length = Math.floor((when.end - when.start) / when.step) + 1;
   const times = Array.from({ length }, (_, index) => when.start + index * when.step);
-  const series = answer.data.result.map((/** @type {{ metric: Labels, values?: [number, string][] }} */ one) => {
-    /** @type {(number | null)[]} */
-    const values = new Array(length).fill(null);
-    for (const [time, text] of one.values ?? []) {
-      const place = Math.round((time - when.start) / when.step);
-      if (place >= 0 && place < length) values[place] = number(text);
-    }
-    return { labels: one.metric, values };
-  });
+  const series = answer.data.result.map(
+    (/** @type {{ metric: Labels, values?: [number, string][] }} */ one) => {
+      /** @type {(number | null)[]} */
+      const values = new Array(length).fill(null);
+      for (const [time, text] of one.values ?? []) {
+        const place = Math.round((time - when.start) / when.step);
+        if (place >= 0 && place < length) values[place] = number(text);
+      }
+      return { labels: one.metric, values };
+    },
+  );
   return { times, series, cost: costOf(answer, began) };
 }
 
@@ -57,9 +59,14 @@ export async function instantQuery(expression, time, signal) {
   const answer = await get("metrics/query", { query: expression, time, stats: "all" }, signal);
   const { resultType: type, result } = answer.data;
   const rows =
-    type === "vector" ? result
-    : type === "matrix" ? result.map((/** @type {any} */ one) => ({ metric: one.metric, value: one.values?.at(-1) ?? one.histograms?.at(-1) }))
-    : [{ metric: {}, value: result }];
+    type === "vector"
+      ? result
+      : type === "matrix"
+        ? result.map((/** @type {any} */ one) => ({
+            metric: one.metric,
+            value: one.values?.at(-1) ?? one.histograms?.at(-1),
+          }))
+        : [{ metric: {}, value: result }];
   const samples = rows.map((/** @type {any} */ one) => {
     const [at, raw] = one.value ?? one.histogram ?? [0, "NaN"];
     const text = typeof raw === "string" ? raw : `histogram, count ${raw.count}, sum ${raw.sum}`;
@@ -89,7 +96,12 @@ export const labelValues = async (label, match) =>
 /** How many series each metric has now. @returns {Promise<Map<string, number>>} */
 export async function seriesCounts() {
   const { data } = await get("metrics/cardinality", { limit: 10_000 });
-  return new Map(data.seriesCountByMetricName.map((/** @type {{ name: string, value: number }} */ one) => [one.name, one.value]));
+  return new Map(
+    data.seriesCountByMetricName.map((/** @type {{ name: string, value: number }} */ one) => [
+      one.name,
+      one.value,
+    ]),
+  );
 }
 
 /** @returns {Promise<Record<string, { type: string, help: string, unit: string }[]>>} */

@@ -12,13 +12,49 @@
 
 /** @type {Route[]} */
 const ROUTES = [
-  { path: /^\/$/, tag: "ms-overview", title: "Overview", load: () => import("../overview/page.js"), ranged: true },
-  { path: /^\/explore$/, tag: "ms-explore", title: "Explore", load: () => import("../explore/page.js"), ranged: true },
+  {
+    path: /^\/$/,
+    tag: "ms-overview",
+    title: "Overview",
+    load: () => import("../overview/page.js"),
+    ranged: true,
+  },
+  {
+    path: /^\/explore$/,
+    tag: "ms-explore",
+    title: "Explore",
+    load: () => import("../explore/page.js"),
+    ranged: true,
+  },
   { path: /^\/flags$/, tag: "ms-flags", title: "Flags", load: () => import("../flags/page.js") },
-  { path: /^\/flags\/(?<key>.+)$/, tag: "ms-flag", title: "Flag", load: () => import("../flags/flag.js"), ranged: true },
-  { path: /^\/audit(\/(?<seq>\d+))?$/, tag: "ms-audit", title: "Audit", load: () => import("../audit/page.js"), stays: true },
-  { path: /^\/access(\/(?<view>tokens|users|sessions))?$/, tag: "ms-access", title: "Access", load: () => import("../access/page.js"), stays: true },
-  { path: /^\/resources(\/(?<kind>[^/]+))?(\/(?<name>.+))?$/, tag: "ms-resources", title: "Resources", load: () => import("../resources/page.js"), stays: true },
+  {
+    path: /^\/flags\/(?<key>.+)$/,
+    tag: "ms-flag",
+    title: "Flag",
+    load: () => import("../flags/flag.js"),
+    ranged: true,
+  },
+  {
+    path: /^\/audit(\/(?<seq>\d+))?$/,
+    tag: "ms-audit",
+    title: "Audit",
+    load: () => import("../audit/page.js"),
+    stays: true,
+  },
+  {
+    path: /^\/access(\/(?<view>tokens|users|sessions))?$/,
+    tag: "ms-access",
+    title: "Access",
+    load: () => import("../access/page.js"),
+    stays: true,
+  },
+  {
+    path: /^\/resources(\/(?<kind>[^/]+))?(\/(?<name>.+))?$/,
+    tag: "ms-resources",
+    title: "Resources",
+    load: () => import("../resources/page.js"),
+    stays: true,
+  },
 ];
 
 /** @type {Route} */
@@ -37,7 +73,10 @@ export function match(path) {
     const found = route.path.exec(path);
     if (!found) continue;
     const params = Object.entries(found.groups ?? {}).filter(([, value]) => value !== undefined);
-    return { route, params: Object.fromEntries(params.map(([name, value]) => [name, decodeURIComponent(value)])) };
+    return {
+      route,
+      params: Object.fromEntries(params.map(([name, value]) => [name, decodeURIComponent(value)])),
+    };
   }
   return { route: NOWHERE, params: {} };
 }

@@ -1,6 +1,14 @@
 /** Times: relative and absolute, always with a zone. Durations in Prometheus' syntax. */
 
-const MS = /** @type {const} */ ({ ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 31_536_000_000 });
+const MS = /** @type {const} */ ({
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+  y: 31_536_000_000,
+});
 
 /**
  * Milliseconds of a duration such as `90s` or `1h30m`; `null` when it is not one.
@@ -22,9 +30,11 @@ export function parseDuration(text) {
 export function duration(ms) {
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return `${seconds}s`;
-  if (seconds < 3600) return seconds % 60 === 0 ? `${seconds / 60}m` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+  if (seconds < 3600)
+    return seconds % 60 === 0 ? `${seconds / 60}m` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
   const minutes = Math.round(seconds / 60);
-  if (minutes < 1440) return minutes % 60 === 0 ? `${minutes / 60}h` : `${Math.floor(minutes / 60)}h${minutes % 60}m`;
+  if (minutes < 1440)
+    return minutes % 60 === 0 ? `${minutes / 60}h` : `${Math.floor(minutes / 60)}h${minutes % 60}m`;
   const hours = Math.round(minutes / 60);
   return hours % 24 === 0 ? `${hours / 24}d` : `${Math.floor(hours / 24)}d${hours % 24}h`;
 }
@@ -37,15 +47,30 @@ export function duration(ms) {
 export function relative(then, now = Date.now()) {
   const gap = Math.abs(now - then) / 1000;
   const text =
-    gap < 5 ? "" : gap < 90 ? `${Math.round(gap)} s` : gap < 5400 ? `${Math.round(gap / 60)} min`
-    : gap < 129_600 ? `${Math.round(gap / 3600)} h` : gap < 5_184_000 ? `${Math.round(gap / 86_400)} d`
-    : gap < 63_072_000 ? `${Math.round(gap / 2_592_000)} months` : `${Math.round(gap / 31_536_000)} years`;
+    gap < 5
+      ? ""
+      : gap < 90
+        ? `${Math.round(gap)} s`
+        : gap < 5400
+          ? `${Math.round(gap / 60)} min`
+          : gap < 129_600
+            ? `${Math.round(gap / 3600)} h`
+            : gap < 5_184_000
+              ? `${Math.round(gap / 86_400)} d`
+              : gap < 63_072_000
+                ? `${Math.round(gap / 2_592_000)} months`
+                : `${Math.round(gap / 31_536_000)} years`;
   if (text === "") return "just now";
   return then > now ? `in ${text}` : `${text} ago`;
 }
 
 const LOCAL = new Intl.DateTimeFormat("sv-SE", {
-  year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  year: "numeric",
+  month: "2-digit",
+  day: "2-digit",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
 });
 
 /** The zone's offset at a time, such as `+02:00`; `UTC` for none. @param {Date} date */
