@@ -119,10 +119,7 @@ pub(crate) fn ledger_failure(path: &Path, error: &LedgerError) -> Failure {
     match error {
         LedgerError::Locked(who) => Failure::new(
             Exit::Locked,
-            format!(
-                "the data folder {} is in use: {who}\n  stop that process, or choose another folder with --data-dir",
-                path.display()
-            ),
+            format!("{who}\n  stop that process, or choose another folder with --data-dir"),
         ),
         LedgerError::Full(_) => Failure::new(
             Exit::Disk,

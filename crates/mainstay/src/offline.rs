@@ -13,15 +13,15 @@ use crate::data::{DataFolder, disk, ledger_failure};
 pub(crate) fn run(global: &GlobalArgs, command: &LedgerCommand) -> Result<(), Failure> {
     let folder = DataFolder::open(&global.data_dir)?;
     let place = folder.folder("ledger")?;
-    let ledger =
-        SqliteLedger::open(&place, &LedgerOptions::default()).map_err(|e| ledger_failure(&place, &e))?;
     match command {
-        LedgerCommand::Import { file } => import(&ledger, file),
-        _ => verify(&ledger),
+        LedgerCommand::Import { file } => import(&place, file),
+        _ => verify(&place),
     }
 }
 
-fn import(ledger: &SqliteLedger, file: &Path) -> Result<(), Failure> {
+fn import(place: &Path, file: &Path) -> Result<(), Failure> {
+    let ledger =
+        SqliteLedger::open(place, &LedgerOptions::default()).map_err(|e| ledger_failure(place, &e))?;
     let mut lines: Box<dyn BufRead> = if file == Path::new("-") {
         Box::new(BufReader::new(stdin()))
     } else {
@@ -34,9 +34,9 @@ fn import(ledger: &SqliteLedger, file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn verify(ledger: &SqliteLedger) -> Result<(), Failure> {
-    let found = ledger
-        .verify()
+/// Also reads a ledger that is too damaged to be opened.
+fn verify(place: &Path) -> Result<(), Failure> {
+    let found = SqliteLedger::verify_folder(place, &mut |_| {})
         .map_err(|error| Failure::new(Exit::Disk, format!("the ledger cannot be read: {error}")))?;
     if found.damage.is_empty() {
         println!("{} facts, whole; the last is {}", found.facts, found.tip.hash);

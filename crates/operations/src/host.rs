@@ -107,13 +107,14 @@ impl Operations {
         }
     }
 
-    /// Says a complaint when it is new, and that it is over when it is.
+    /// Says a complaint when it begins, and that it is over when it is.
     fn complain(&self, complaint: Option<String>) {
         let mut last = self.host.complaint.lock();
+        // Every try names another file, so that the words are no sign of something new.
         match (&complaint, last.as_ref()) {
-            (Some(new), old) if old != Some(new) => eprintln!("mainstay: {new}"),
+            (Some(new), None) => eprintln!("mainstay: {new}"),
             (None, Some(_)) => eprintln!("mainstay: metrics are stored again"),
-            _ => {}
+            (Some(_), Some(_)) | (None, None) => {}
         }
         *last = complaint;
     }
