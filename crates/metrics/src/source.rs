@@ -1,5 +1,7 @@
 //! Where a query's series come from. The store is one source, a test's table another.
 
+use std::ops::ControlFlow;
+
 use kernel::Labels;
 
 use crate::histogram::HistogramSample;
@@ -40,7 +42,8 @@ pub struct Selection<'a> {
     pub start: i64,
     /// Last millisecond, included.
     pub end: i64,
-    /// At most this many samples may be read; beyond it the source answers [`SourceError::TooManySamples`].
+    /// At most this many samples may be given at once (by [`SeriesSource::select`] in all, by [`SeriesSource::scan`] with
+    /// one series); beyond it the source answers [`SourceError::TooManySamples`].
     pub max_samples: u64,
 }
 
@@ -82,6 +85,24 @@ pub trait SeriesSource: Send + Sync {
     /// # Errors
     /// A limit is reached, data cannot be read, or the query was cancelled.
     fn select(&self, selection: &Selection<'_>) -> Result<Vec<Series>, SourceError>;
+
+    /// Gives the same series in the same order to `visit`, one at a time, until it breaks off. A source that can decode a series
+    /// when its turn comes should do so here: queries then hold one series' samples instead of all.
+    ///
+    /// # Errors
+    /// As [`SeriesSource::select`].
+    fn scan(
+        &self,
+        selection: &Selection<'_>,
+        visit: &mut dyn FnMut(Series) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
+        for series in self.select(selection)? {
+            if visit(series).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 // === impl Series ===

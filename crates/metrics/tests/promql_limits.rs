@@ -37,7 +37,7 @@ fn run(text: &str, steps: i64, options: &Options) -> Result<metrics::promql::Ans
 
 #[test]
 fn a_query_that_holds_too_much_is_ended_before_it_does() {
-    let options = Options { max_samples: 2300, ..Options::default() };
+    let options = Options { max_samples: 2100, ..Options::default() };
     assert!(run("sum(m)", 100, &options).is_ok());
     for (text, steps) in [
         ("m", 500),
@@ -81,7 +81,8 @@ fn a_cancelled_query_ends_soon() {
 fn what_a_query_cost_is_told() {
     let stats = run("sum(m)", 50, &Options::default()).unwrap().stats;
     assert_eq!((stats.series, stats.total_samples, stats.steps), (10, 1000, 50));
-    assert!(stats.peak_samples >= 1500, "{stats:?}");
+    // The rows of ten series over 50 steps, and the samples of one series at a time.
+    assert!((600..1000).contains(&stats.peak_samples), "{stats:?}");
 }
 
 #[test]

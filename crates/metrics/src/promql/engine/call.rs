@@ -153,38 +153,30 @@ impl Evaluator<'_> {
         let matrix = matrix.ok_or_else(|| QueryError::execution("a range vector is needed here"))?;
         let function = range_function(name)
             .ok_or_else(|| QueryError::execution(format!("{name} is not a range function")))?;
-        let windows = self.windows(matrix, grid)?;
         let span = matrix.unwrap_parens().span;
-        let mut found = Vec::with_capacity(windows.series.len());
+        let scalar_span = call.args.first().map_or(span, |a| a.span);
+        let mut found = Vec::new();
         let mut args = Vec::with_capacity(scalars.len());
-        for series in &windows.series {
-            self.check_cancelled()?;
-            let metric = series.metric_name();
-            let mut context = Context {
-                notes: self.notes(),
-                span,
-                scalar_span: call.args.first().map_or(span, |a| a.span),
-                metric,
-            };
-            let cells = windows.scan(series, grid, |i, window| {
+        self.each_windowed(matrix, grid, |this, panes, series| {
+            let mut context =
+                Context { notes: this.notes(), span, scalar_span, metric: series.metric_name() };
+            let cells = panes.scan(&series, grid, |i, window| {
                 args.clear();
                 args.extend(scalars.iter().filter_map(|s| s.get(i).copied()));
                 Ok(function(window, &args, &mut context)?.unwrap_or_default())
             })?;
-            let row = Row {
-                labels: series.labels.clone(),
-                drop_name: series.drop_name || !NAME_KEEPING.contains(&name),
-                cells,
-            };
+            let drop_name = series.drop_name || !NAME_KEEPING.contains(&name);
+            let row = Row { labels: series.labels, drop_name, cells };
             if row.is_empty() {
-                continue;
+                return Ok(());
             }
-            self.hold(row.weight())?;
+            this.hold(row.weight())?;
             if matches!(name, "rate" | "increase") && row.cells.iter().any(|c| c.float().is_some()) {
-                self.note_counter(&row, span);
+                this.note_counter(&row, span);
             }
             found.push(row);
-        }
+            Ok(())
+        })?;
         Ok(Out::Vector(self.named(found)?))
     }
 
@@ -213,14 +205,14 @@ impl Evaluator<'_> {
 
     fn absent_over_time(&mut self, call: &Call, grid: &Grid) -> Result<Out, QueryError> {
         let inner = arg(call, 0)?;
-        let windows = self.windows(inner, grid)?;
         let mut present = vec![false; grid.count];
-        for series in &windows.series {
-            let cells = windows.scan(series, grid, |_, _| Ok(Cell::Float(1.0)))?;
+        self.each_windowed(inner, grid, |_, panes, series| {
+            let cells = panes.scan(&series, grid, |_, _| Ok(Cell::Float(1.0)))?;
             for (flag, cell) in present.iter_mut().zip(&cells) {
                 *flag |= !cell.is_empty();
             }
-        }
+            Ok(())
+        })?;
         Ok(Out::Vector(absent_row(inner, &present)))
     }
 

@@ -63,8 +63,7 @@ impl<'a> Evaluator<'a> {
     pub(super) fn instant(&mut self, expr: &Expr, at: i64) -> Result<Value, QueryError> {
         let grid = Grid::instant(at);
         if expr.value_type() == ValueType::Matrix {
-            let windows = self.windows(expr, &grid)?;
-            return Ok(Value::Matrix(windows.into_matrix(at, self.options.delayed_name_removal)?));
+            return Ok(Value::Matrix(self.window_at(expr, at)?));
         }
         Ok(match self.eval(expr, &grid)? {
             Out::Scalar(values) => Value::Scalar { t: at, v: values.first().copied().unwrap_or(f64::NAN) },
@@ -193,8 +192,8 @@ impl<'a> Evaluator<'a> {
         &mut self.notes
     }
 
-    pub(super) fn count_series(&mut self, series: u64, samples: u64) {
-        self.stats.series += series;
+    pub(super) fn count_series(&mut self, samples: u64) {
+        self.stats.series += 1;
         self.stats.total_samples += samples;
     }
 
@@ -219,6 +218,10 @@ impl<'a> Evaluator<'a> {
 
     pub(super) fn held(&self) -> u64 {
         self.held
+    }
+
+    pub(super) fn release(&mut self, samples: u64) {
+        self.held = self.held.saturating_sub(samples);
     }
 
     pub(super) fn release_to(&mut self, held: u64) {

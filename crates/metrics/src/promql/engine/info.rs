@@ -103,8 +103,12 @@ impl Evaluator<'_> {
             return Ok(Vec::new());
         }
         let from = frame.reference(grid.start).saturating_sub(self.options.lookback_ms).saturating_add(1);
-        let found =
-            self.fetch_matching(&matchers, from, frame.reference(grid.end())).map_err(|e| e.at(span))?;
+        let mut found = Vec::new();
+        self.each_series(&matchers, (from, frame.reference(grid.end())), span, |this, series| {
+            this.hold(series.samples.len() as u64)?;
+            found.push(series);
+            Ok(())
+        })?;
         if let Some(series) = found.iter().find(|s| !s.histograms.is_empty()) {
             return Err(QueryError::execution(format!(
                 "info series should be float type, got a histogram in {}",

@@ -11,10 +11,9 @@ use super::grid::{Cell, Frame, Grid, Row, without_metadata};
 use crate::histogram::{Histogram, HistogramSample, ResetHint};
 use crate::sample::Sample;
 
-/// Series with the samples that any window over them needs, stale markers removed.
-#[derive(Debug)]
-pub(super) struct Windows {
-    pub series: Vec<WindowSeries>,
+/// How windows lie over series.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Panes {
     /// Length of a window, milliseconds.
     pub range: i64,
     pub frame: Frame,
@@ -23,7 +22,7 @@ pub(super) struct Windows {
     pub lookback: i64,
 }
 
-/// One series.
+/// A series with the samples that any window over it needs, stale markers removed.
 #[derive(Debug)]
 pub(super) struct WindowSeries {
     pub labels: Labels,
@@ -57,9 +56,9 @@ struct Cursor {
     to: usize,
 }
 
-// === impl Windows ===
+// === impl Panes ===
 
-impl Windows {
+impl Panes {
     /// The cell that `f` makes of each window of `series`.
     pub fn scan(
         &self,
@@ -99,44 +98,26 @@ impl Windows {
         }
     }
 
-    /// The samples of the window at `at`, as an instant query of a range vector answers them.
-    pub fn into_matrix(self, at: i64, delayed: bool) -> Result<Vec<RangeSeries>, QueryError> {
+    /// The samples of a series in the window at `at`.
+    pub fn at(&self, series: WindowSeries, at: i64, delayed: bool) -> RangeSeries {
         let end = self.frame.reference(at);
         let start = end.saturating_sub(self.range);
         let (low, high) = self.reach(start, end);
-        let extension = self.extension;
-        let mut found: Vec<RangeSeries> = self
-            .series
-            .into_iter()
-            .map(|series| {
-                let keep = |t: i64| t > low && t <= high;
-                let floats: Vec<_> = series.floats.into_iter().filter(|s| keep(s.t)).collect();
-                let floats = match extension {
-                    None => floats,
-                    Some(kind) => super::super::functions::extended_floats(&floats, start, end, kind),
-                };
-                RangeSeries {
-                    labels: if delayed && series.drop_name {
-                        without_metadata(&series.labels)
-                    } else {
-                        series.labels
-                    },
-                    floats,
-                    histograms: series.histograms.into_iter().filter(|s| keep(s.t)).collect(),
-                }
-            })
-            .filter(|s| !(s.floats.is_empty() && s.histograms.is_empty()))
-            .collect();
-        found.sort_by(|a, b| a.labels.cmp(&b.labels));
-        if found.is_sorted_by(|a, b| a.labels < b.labels) {
-            return Ok(found);
+        let keep = |t: i64| t > low && t <= high;
+        let floats: Vec<_> = series.floats.into_iter().filter(|s| keep(s.t)).collect();
+        let floats = match self.extension {
+            None => floats,
+            Some(kind) => super::super::functions::extended_floats(&floats, start, end, kind),
+        };
+        RangeSeries {
+            labels: if delayed && series.drop_name {
+                without_metadata(&series.labels)
+            } else {
+                series.labels
+            },
+            floats,
+            histograms: series.histograms.into_iter().filter(|s| keep(s.t)).collect(),
         }
-        Err(QueryError::execution("vector cannot contain metrics with the same labelset"))
-    }
-
-    /// How many samples of 16 bytes they take.
-    pub fn weight(&self) -> u64 {
-        self.series.iter().map(WindowSeries::weight).sum()
     }
 }
 
@@ -161,7 +142,8 @@ impl WindowSeries {
         self.labels.metric_name().unwrap_or_default()
     }
 
-    fn weight(&self) -> u64 {
+    /// How many samples of 16 bytes it takes.
+    pub fn weight(&self) -> u64 {
         let histograms: u64 = self.histograms.iter().map(|h| super::grid::histogram_weight(&h.h)).sum();
         self.floats.len() as u64 + histograms
     }
@@ -205,6 +187,19 @@ impl Cursor {
         }
         items.get(self.from..self.to).unwrap_or_default()
     }
+}
+
+/// Series with samples, sorted by labels.
+///
+/// # Errors
+/// Two have the same labels.
+pub(super) fn sorted(mut found: Vec<RangeSeries>) -> Result<Vec<RangeSeries>, QueryError> {
+    found.retain(|s| !(s.floats.is_empty() && s.histograms.is_empty()));
+    found.sort_by(|a, b| a.labels.cmp(&b.labels));
+    if found.is_sorted_by(|a, b| a.labels < b.labels) {
+        return Ok(found);
+    }
+    Err(QueryError::execution("vector cannot contain metrics with the same labelset"))
 }
 
 fn without_reset_hint(h: Arc<Histogram>) -> Arc<Histogram> {
