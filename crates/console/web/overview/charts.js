@@ -160,12 +160,13 @@ export const exploreQuery = (chart) => chart.queries[0]?.expression("1m") ?? "";
  * Runs a chart's queries over the page's time range.
  * @param {Chart} chart
  * @param {Host} host
+ * @param {number} interval seconds between collections
  * @param {AbortSignal} signal
  * @returns {Promise<Drawn>}
  */
-export async function draw(chart, host, signal) {
+export async function draw(chart, host, interval, signal) {
   const when = bounds();
-  const window = rateWindow(when.step);
+  const window = rateWindow(when.step, interval);
   const answers = await Promise.all(
     chart.queries.map((query) => rangeQuery(query.expression(window), when, signal)),
   );

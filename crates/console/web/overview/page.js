@@ -49,6 +49,8 @@ class Overview extends Element {
     this.error = null;
     /** @type {{ samples?: number, cores?: number }} */
     this.own = {};
+    /** Seconds between collections; the default until two have been seen. */
+    this.interval = 5;
     /** @type {AbortController | null} */
     this.pending = null;
     /** @type {number | undefined} */
@@ -80,7 +82,9 @@ class Overview extends Element {
     if (!this.isConnected) return;
     this.until(
       watch(address("host/watch"), {
-        host: (host) => {
+        host: (/** @type {Host} */ host) => {
+          const gap = (Date.parse(host.time) - Date.parse(this.host?.time ?? host.time)) / 1000;
+          if (gap >= 1) this.interval = Math.min(Math.round(gap), 60);
           this.host = host;
           this.error = null;
         },
@@ -139,7 +143,7 @@ class Overview extends Element {
           /** @type {Drawn} */
           let drawn;
           try {
-            drawn = await draw(chart, host, signal);
+            drawn = await draw(chart, host, this.interval, signal);
           } catch (error) {
             drawn = { times: [], lines: [], error };
           }

@@ -51,10 +51,12 @@ function niceStep(seconds) {
 }
 
 /**
- * A window for `rate` that holds several collections at this step.
+ * A window for `rate` that holds several collections at this step. A wider one than needed would show the first
+ * minute after a start as a slow climb.
  * @param {number} step seconds
+ * @param {number} [interval] seconds between collections, when it is known
  */
-export const rateWindow = (step) => `${Math.max(60, step * 4)}s`;
+export const rateWindow = (step, interval = 15) => `${Math.ceil(4 * Math.max(step, interval))}s`;
 
 /**
  * @param {Range} next
