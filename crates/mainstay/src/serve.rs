@@ -14,6 +14,7 @@ use cli::{Exit, Failure, GlobalArgs, ServeArgs};
 use kernel::{Span, Timestamp};
 use ledger::{LedgerOptions, SqliteLedger};
 use operations::{Operations, World};
+use outside::webhook::WebhookSender;
 use store::{Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -74,7 +75,9 @@ async fn serve(settings: &Settings, folder: &DataFolder, warnings: &[String]) ->
     let (drain, draining) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let collector = outside::host::HostCollector::new(outside::host::Options::default());
-    timers::start(&mut tasks, &operations, collector, settings, &draining);
+    let notifier = WebhookSender::new(tokio::runtime::Handle::current())
+        .map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
+    timers::start(&mut tasks, &operations, collector, notifier, settings, &draining);
     let router = api::router(ServerOptions {
         operations: Arc::clone(&operations),
         about,

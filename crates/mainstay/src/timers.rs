@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use operations::Operations;
+use outside::webhook::WebhookSender;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -17,6 +18,8 @@ const MAINTENANCE: Duration = Duration::from_secs(10);
 const SNAPSHOTS: Duration = Duration::from_secs(300);
 /// How often the resources folder is compared; changes of files are seen on the next turn.
 const FOLDER: Duration = Duration::from_secs(5);
+/// How often it is looked whether an effect is due; one that was just appended is delivered at once.
+const OUTBOX: Duration = Duration::from_secs(1);
 /// How often what time itself asks for is done (sessions end, flags expire).
 const DUE: Duration = Duration::from_secs(30);
 
@@ -25,9 +28,11 @@ pub(crate) fn start(
     tasks: &mut JoinSet<()>,
     operations: &Arc<Operations>,
     collector: outside::host::HostCollector,
+    notifier: WebhookSender,
     settings: &crate::config::Settings,
     draining: &watch::Receiver<bool>,
 ) {
+    deliver(tasks, operations, notifier, draining);
     let collector = Arc::new(parking_lot::Mutex::new(collector));
     every(tasks, settings.collect_interval.to_std(), operations, draining, move |ops| {
         ops.collect(&mut collector.lock());
@@ -42,6 +47,36 @@ pub(crate) fn start(
     if let Some(folder) = settings.resources.clone() {
         every(tasks, FOLDER, operations, draining, move |ops| ops.reconcile_folder(&folder));
     }
+}
+
+/// Delivers effects whenever facts were appended, and every [`OUTBOX`] for those that are due again.
+fn deliver(
+    tasks: &mut JoinSet<()>,
+    operations: &Arc<Operations>,
+    notifier: WebhookSender,
+    draining: &watch::Receiver<bool>,
+) {
+    let operations = Arc::clone(operations);
+    let notifier = Arc::new(notifier);
+    let mut appended = operations.appended();
+    let mut draining = draining.clone();
+    tasks.spawn(async move {
+        let mut ticks = tokio::time::interval(OUTBOX);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = draining.wait_for(|draining| *draining) => return,
+                _ = ticks.tick() => {}
+                _ = appended.changed() => {}
+            }
+            let (operations, notifier) = (Arc::clone(&operations), Arc::clone(&notifier));
+            match tokio::task::spawn_blocking(move || operations.deliver_effects(&*notifier)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(fault)) => eprintln!("mainstay: effects wait in the outbox: {fault}"),
+                Err(error) => eprintln!("mainstay: a delivery failed and goes on: {error}"),
+            }
+        }
+    });
 }
 
 /// Runs `turn` at once and then every `period`, until the process drains.

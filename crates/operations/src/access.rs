@@ -13,7 +13,7 @@ use security::identity::{
 use security::rate::SignInLimits;
 use sha2::{Digest as _, Sha256};
 
-use crate::chapter::{Folded, Pending};
+use crate::chapter::{Decided, Folded};
 use crate::{Action, Asked, Noun, Operations, Verb};
 
 /// How long a password that was right need not be hashed again for Basic authentication. Argon2id takes tens of
@@ -307,24 +307,9 @@ impl Operations {
     pub(crate) fn change_access(&self, asked: &Asked, command: Command) -> Result<Vec<Fact>, Fault> {
         let _deciding = self.deciding.lock();
         let facts = identity::decide(&self.security.read().state, command, self.now())?;
-        let pending = facts.iter().map(pending).collect::<Result<Vec<_>, Fault>>()?;
-        let records = self.append(asked, None, pending)?;
-        let mut security = self.security.write();
-        for record in &records {
-            security.fold(record).map_err(|e| Fault::bug(e.to_string()))?;
-        }
+        self.record(asked, None, facts.iter().cloned().map(Decided::Security).collect())?;
         Ok(facts)
     }
-}
-
-fn pending(fact: &Fact) -> Result<Pending, Fault> {
-    Ok(Pending {
-        chapter: State::CHAPTER,
-        kind: fact.kind().to_owned(),
-        version: identity::FACT_VERSION,
-        subject: fact.subject(),
-        payload: serde_json::to_value(fact).map_err(|e| Fault::bug(e.to_string()))?,
-    })
 }
 
 fn limited(limited: security::rate::Limited) -> Fault {

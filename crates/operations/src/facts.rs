@@ -69,7 +69,7 @@ impl Operations {
 }
 
 /// Hides what facts keep of secrets from who only reads them.
-fn redact(fact: &mut FactRecord) {
+pub(crate) fn redact(fact: &mut FactRecord) {
     if fact.chapter == "security" {
         security::identity::redact(&mut fact.payload);
     }

@@ -13,7 +13,7 @@ use metrics::sample::{Family, MetricType};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::chapter::{Folded, Pending};
+use crate::chapter::{Decided, Folded};
 use crate::own::{add, family};
 use crate::resources::{ApplyReport, compare};
 use crate::{Action, Asked, Noun, Operations, Verb};
@@ -77,26 +77,7 @@ impl Operations {
         change: Option<&ChangeId>,
         facts: &[Fact],
     ) -> Result<(), Fault> {
-        let pending = facts.iter().map(|fact| Pending {
-            chapter: CHAPTER,
-            kind: fact.kind().to_owned(),
-            version: fact.version(),
-            subject: fact.subject(),
-            payload: fact.payload(),
-        });
-        let records = self.append(asked, change, pending.collect())?;
-        let mut flags = self.flags.write();
-        for record in &records {
-            flags.fold(record).map_err(|e| Fault::bug(e.to_string()))?;
-        }
-        // Compiled now rather than under the first evaluation that meets it.
-        flags.state.rebuild();
-        let changed = (flags.seq, self.now());
-        drop(flags);
-        if !records.is_empty() {
-            self.flags_changed.send_replace(changed);
-        }
-        Ok(())
+        self.record(asked, change, facts.iter().cloned().map(Decided::Flags).collect())
     }
 
     /// Wakes whenever flags changed; holds the last fact about flags and when it was.

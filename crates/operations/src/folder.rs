@@ -3,25 +3,33 @@
 //! A reconciler without input: each turn compares what the files say, what was last applied from them, and what is.
 //!
 //! - A file changed since it was applied: it is applied.
-//! - A resource was changed by hand since: that is drift. It is reported and left alone, because at three in the
+//! - A resource was changed or removed by hand since: that is drift. It is reported and left alone, because at three in the
 //!   morning a flag switched off by a person must stay off until the file is changed too.
 //! - A file is gone: what was applied from it is removed.
 //!
 //! Files that cannot be read or are wrong change nothing at all; the error stands in the status until they are mended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kernel::{Fault, Timestamp};
+use kernel::{Actor, Fault, ResourceKey, Timestamp};
+use ledger::{FactFilter, FactRecord};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::resources::{APPLIED, ApplyOptions, MANAGED_BY, Source, read_declared, resource_of, yaml_of};
-use crate::{Asked, Operations};
+use crate::resources::{
+    APPLIED, ApplyOptions, Declared, Keeps as _, MANAGED_BY, Source, read_declared, yaml_of,
+};
+use crate::{Asked, Operations, ledger_fault};
 
 /// The manager's name in annotations.
 pub const MANAGER: &str = "folder";
+/// The component that applies, as facts name their actor.
+const COMPONENT: &str = "reconciler/resources";
+/// Facts of one resource that are looked through for the text it was last applied from. Beyond that the folder's text
+/// counts as new.
+const MAX_LOOKED_BACK: usize = 1_000;
 /// Most files of a folder.
 pub const MAX_FILES: usize = 10_000;
 /// Deepest folder within the folder.
@@ -51,6 +59,16 @@ pub struct Drift {
     pub key: String,
     /// How it differs: a unified diff from the file's to what is, or that it was removed by hand.
     pub what: String,
+}
+
+/// How a declared resource stands to what is.
+enum Standing {
+    /// Its text was not applied yet.
+    New,
+    /// It is not as it was applied; how.
+    Drifted(String),
+    /// It is as it was applied.
+    AsApplied,
 }
 
 /// The last turn's findings, for who asks.
@@ -90,57 +108,97 @@ impl Operations {
 
     /// Compares and, where a file changed, applies. Answers the drift and whether anything was applied.
     fn folder_turn(&self, folder: &Path) -> Result<(Vec<Drift>, bool), Fault> {
-        let sources = read_folder(folder)?;
-        let declared = read_declared(&sources)?;
+        let declared = read_declared(&read_folder(folder)?)?;
+        let keys: BTreeSet<ResourceKey> = declared.iter().map(Declared::key).collect();
         let mut drift = Vec::new();
-        let mut changed = Vec::new();
-        {
-            let flags = self.flags.read();
-            for one in declared {
-                let live = resource_of(&flags.state, &one.key());
-                let applied = live.as_ref().and_then(|r| r.metadata.annotations.get(APPLIED));
-                match (&live, applied) {
-                    (Some(live), Some(applied)) if *applied == one.digest => {
-                        let wanted = one.resource_yaml(MANAGER);
-                        let what = wire::document::diff(&wanted, &yaml_of(live));
-                        if !what.is_empty() {
-                            drift.push(Drift { key: one.key().to_string(), what });
-                        }
-                        changed.push((one, false));
-                    }
-                    _ => changed.push((one, true)),
-                }
+        let mut apply = Vec::new();
+        for one in declared {
+            match self.standing(&one)? {
+                Standing::New => apply.push(one),
+                Standing::Drifted(what) => drift.push(Drift { key: one.key().to_string(), what }),
+                Standing::AsApplied => {}
             }
         }
-        let gone = self.gone(&changed.iter().map(|(one, _)| one.key().to_string()).collect::<Vec<_>>());
-        if !gone && changed.iter().all(|(_, new)| !new) {
+        if apply.is_empty() && !self.any_gone(&keys) {
             return Ok((drift, false));
         }
         // Resources that drifted keep what was done to them: only changed files are applied, but all are named, so
         // that pruning knows what is still declared.
-        let (apply, keep): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(_, new)| *new);
-        let keep = keep.into_iter().map(|(one, _)| one.key()).collect();
+        let keep = keys.into_iter().collect();
         let options = ApplyOptions {
             prune: true,
             managed_by: Some(MANAGER.to_owned()),
             keep,
             ..ApplyOptions::default()
         };
-        let reason = format!("applied from {}", folder.display());
-        let asked = Asked::by_system("reconciler/resources", &reason);
-        let report =
-            self.apply_declared(&asked, apply.into_iter().map(|(one, _)| one).collect(), &options)?;
+        let asked = Asked::by_system(COMPONENT, &format!("applied from {}", folder.display()));
+        let report = self.apply_declared(&asked, apply, &options)?;
         Ok((drift, report.change.is_some()))
     }
 
+    /// How a declared resource stands to what is.
+    fn standing(&self, one: &Declared) -> Result<Standing, Fault> {
+        let key = one.key();
+        let live = self.find_resource(&key);
+        let noted = live.as_ref().and_then(|live| live.metadata.annotations.get(APPLIED).cloned());
+        // Without the note somebody removed the resource, or applied another text over it; the ledger remembers.
+        let applied = match noted {
+            Some(digest) => Some(digest),
+            None => self.last_applied(&key)?,
+        };
+        if applied.is_none_or(|digest| digest != one.digest) {
+            return Ok(Standing::New);
+        }
+        let Some(live) = live else {
+            return Ok(Standing::Drifted(self.removal(&key)?));
+        };
+        let what = wire::document::diff(&one.resource_yaml(MANAGER), &yaml_of(&live));
+        Ok(if what.is_empty() { Standing::AsApplied } else { Standing::Drifted(what) })
+    }
+
+    /// The digest of the text that this reconciler last made the resource of; `None` when it never did, or removed the
+    /// resource itself since.
+    fn last_applied(&self, key: &ResourceKey) -> Result<Option<String>, Fault> {
+        let own = Actor::system(COMPONENT);
+        for fact in self.latest_facts(key, MAX_LOOKED_BACK)? {
+            if fact.actor == own && is_removal(&fact) {
+                return Ok(None);
+            }
+            let note = fact.payload.get("annotations").and_then(|all| all.get(APPLIED)?.as_str());
+            if let Some(digest) = note {
+                return Ok(Some(digest.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Who removed a resource, and why.
+    fn removal(&self, key: &ResourceKey) -> Result<String, Fault> {
+        let last = self.latest_facts(key, 1)?.pop();
+        let by = last.map(|fact| {
+            let why = if fact.reason.is_empty() { String::new() } else { format!(": {}", fact.reason) };
+            format!(" by {} at {}{why}", fact.actor, fact.time)
+        });
+        Ok(format!("removed{}", by.unwrap_or_default()))
+    }
+
+    fn latest_facts(&self, key: &ResourceKey, limit: usize) -> Result<Vec<FactRecord>, Fault> {
+        let filter =
+            FactFilter { subject: Some(key.to_string()), descending: true, limit, ..FactFilter::default() };
+        self.ledger.query(&filter).map_err(ledger_fault)
+    }
+
     /// True when something this folder applied is no longer declared in it.
-    fn gone(&self, declared: &[String]) -> bool {
-        let flags = self.flags.read();
-        crate::resources::resources_of(&flags.state).iter().any(|resource| {
+    fn any_gone(&self, declared: &BTreeSet<ResourceKey>) -> bool {
+        self.states().all().iter().any(|resource| {
             resource.metadata.annotations.get(MANAGED_BY).is_some_and(|by| by == MANAGER)
-                && !declared.contains(&resource.key().to_string())
+                && !declared.contains(&resource.key())
         })
     }
+}
+
+fn is_removal(fact: &FactRecord) -> bool {
+    fact.kind.ends_with("_deleted")
 }
 
 /// Every YAML and JSON file below `folder`, in order of path. Hidden files and folders are left out: git's own among

@@ -10,9 +10,12 @@ pub mod facts;
 pub mod flag_debt;
 pub mod flags;
 pub mod folder;
+pub mod hooks;
 pub mod host;
 pub mod metrics;
+pub mod outbox;
 pub mod own;
+mod reactions;
 pub mod resources;
 pub mod status;
 mod world;
@@ -21,13 +24,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kernel::{Actor, ChangeId, FactSeq, Fault, FaultKind, Span, Timestamp};
-use ledger::{Ledger, LedgerError, NewFact};
+use ledger::{FactRecord, Ledger, LedgerError};
 use parking_lot::{Mutex, RwLock};
 use store::Telemetry;
 use tokio::sync::watch;
 
 pub use chapter::OpenError;
-use chapter::{Chapter, Pending};
+use chapter::{Chapter, Decided};
 pub use security::access::{Action, Noun, Verb};
 pub use world::World;
 
@@ -50,6 +53,7 @@ pub struct Operations {
     store: Arc<dyn Telemetry>,
     flags: RwLock<Chapter<::flags::State>>,
     security: RwLock<Chapter<security::identity::State>>,
+    hooks: RwLock<Chapter<::hooks::State>>,
     /// Held while deciding and appending: decisions are made one at a time, on the state they were made from.
     deciding: Mutex<()>,
     access: access::Gate,
@@ -57,6 +61,8 @@ pub struct Operations {
     queries: metrics::Desk,
     host: host::Latest,
     folder: folder::Report,
+    signing: hooks::SigningKey,
+    deliveries: outbox::Deliveries,
     counters: own::Counters,
     /// The number of the last fact; wakes who watches.
     appended: watch::Sender<FactSeq>,
@@ -104,7 +110,10 @@ impl Operations {
     ) -> Result<Self, OpenError> {
         let flags = Chapter::load(&*ledger)?;
         let security = Chapter::load(&*ledger)?;
+        let hooks = Chapter::load(&*ledger)?;
         Ok(Self {
+            signing: hooks::SigningKey::derive(&settings.token_key),
+            deliveries: outbox::Deliveries::default(),
             access: access::Gate::new(settings.token_key, settings.local_names, settings.own_uid),
             usage: flags::Usage::default(),
             queries: metrics::Desk::new(settings.query_limits),
@@ -115,6 +124,7 @@ impl Operations {
             flags_changed: watch::Sender::new((flags.seq, world.now())),
             flags: RwLock::new(flags),
             security: RwLock::new(security),
+            hooks: RwLock::new(hooks),
             deciding: Mutex::new(()),
             started: world.now(),
             world,
@@ -152,7 +162,10 @@ impl Operations {
     /// The ledger cannot be written.
     pub fn save_snapshots(&self) -> Result<(), LedgerError> {
         self.flags.read().save(&*self.ledger)?;
-        self.security.read().save(&*self.ledger)
+        self.security.read().save(&*self.ledger)?;
+        self.hooks.read().save(&*self.ledger)?;
+        // No key is ever made twice, so a delivered effect needs to be remembered no longer.
+        self.ledger.prune_outbox(self.ledger.head()).map(|_| ())
     }
 
     /// A new name for a change.
@@ -160,42 +173,47 @@ impl Operations {
         ChangeId(format!("chg-{}", self.world.id()))
     }
 
-    /// Appends what a chapter decided, as one transaction.
-    fn append(
+    /// Appends what chapters decided, with the effects that follow from it, as one transaction, and folds it in. The
+    /// caller holds the deciding lock.
+    pub(crate) fn record(
         &self,
         asked: &Asked,
         change: Option<&ChangeId>,
-        pending: Vec<Pending>,
-    ) -> Result<Vec<ledger::FactRecord>, Fault> {
-        if pending.is_empty() {
-            return Ok(Vec::new());
+        decided: Vec<Decided>,
+    ) -> Result<(), Fault> {
+        if decided.is_empty() {
+            return Ok(());
         }
         let time = self.world.now();
-        let facts = pending
-            .into_iter()
-            .map(|p| NewFact {
-                time,
-                actor: asked.actor.clone(),
-                reason: asked.reason.clone(),
-                change: change.cloned(),
-                chapter: p.chapter.to_owned(),
-                kind: p.kind,
-                version: p.version,
-                subject: p.subject,
-                payload: p.payload,
-            })
-            .collect();
-        let appended = self.ledger.append(facts, Vec::new(), None).map_err(ledger_fault)?.facts;
+        let effects = reactions::effects(&decided, &self.hooks.read().state, &self.world.id());
+        let facts: Result<Vec<_>, Fault> =
+            decided.into_iter().map(|fact| fact.into_new(asked, change, time)).collect();
+        let appended = self.ledger.append(facts?, effects, None).map_err(ledger_fault)?.facts;
+        self.fold(&appended)?;
         if let Some(last) = appended.last() {
             self.appended.send_replace(last.seq);
         }
-        Ok(appended)
+        Ok(())
+    }
+
+    /// Folds appended facts into the chapters they belong to.
+    fn fold(&self, appended: &[FactRecord]) -> Result<(), Fault> {
+        self.security.write().fold_own(appended)?;
+        self.hooks.write().fold_own(appended)?;
+        let mut flags = self.flags.write();
+        if flags.fold_own(appended)? > 0 {
+            // Compiled now rather than under the first evaluation that meets it.
+            flags.state.rebuild();
+            self.flags_changed.send_replace((flags.seq, self.world.now()));
+        }
+        Ok(())
     }
 }
 
 /// What the operator may set.
 pub struct Settings {
-    /// Keys the digests of tokens, sessions and links; 32 random bytes kept in the data folder.
+    /// Keys the digests of tokens, sessions and links, and the signatures of webhooks; 32 random bytes kept in the data
+    /// folder.
     pub token_key: [u8; 32],
     /// User names of this machine by user id, for callers on the unix socket.
     pub local_names: BTreeMap<u32, String>,

@@ -144,6 +144,7 @@ impl Operations {
         families.push(built);
         families.extend(self.queries.families());
         families.extend(self.usage.families());
+        families.extend(self.deliveries.families(&*self.ledger));
         families
     }
 }

@@ -1,13 +1,12 @@
 //! What became of a resource: its facts, each with what it changed.
 
-use ::flags::State as FlagsState;
 use kernel::{ChangeId, FactSeq, Fault, Timestamp};
 use ledger::{FactFilter, FactRecord};
 use serde::Serialize;
 use wire::document;
 
-use super::{Kind, resource_of, yaml_of};
-use crate::chapter::Folded;
+use super::chapters::{Keeps as _, States};
+use super::{Kind, yaml_of};
 use crate::{Action, Asked, Noun, Operations, Verb, ledger_fault};
 
 /// Most facts of one resource that a history goes through; older ones are left out of it.
@@ -51,12 +50,12 @@ impl Operations {
         if facts.is_empty() {
             return Err(Fault::not_found(format!("{key} does not exist and never did")));
         }
-        let mut state = FlagsState::default();
+        let mut state = States::default();
         let mut events = Vec::with_capacity(facts.len());
         let mut before = String::new();
         for fact in facts {
             state.fold(&fact).map_err(Fault::bug)?;
-            let resource = resource_of(&state, &key);
+            let resource = state.find(&key);
             let after = resource.as_ref().map(yaml_of).unwrap_or_default();
             let version = resource.and_then(|resource| resource.metadata.version);
             events.push(event(fact, version, document::diff(&before, &after)));

@@ -21,7 +21,7 @@ pub struct Kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 2] = [
+pub const KINDS: [Kind; 3] = [
     Kind {
         name: ::flags::FLAG_KIND,
         plural: "flags",
@@ -37,6 +37,14 @@ pub const KINDS: [Kind; 2] = [
         description: "A set of flags that share metadata and targeting rules, as one flagd file does.",
         example: include_str!("examples/flagset.yaml"),
         spec: || schemars::schema_for!(::flags::FlagSetSpec),
+    },
+    Kind {
+        name: ::hooks::WEBHOOK_KIND,
+        plural: "webhooks",
+        chapter: ::hooks::CHAPTER,
+        description: "A receiver outside that is told of facts as they happen.",
+        example: include_str!("examples/webhook.yaml"),
+        spec: || schemars::schema_for!(::hooks::WebhookSpec),
     },
 ];
 
@@ -82,7 +90,7 @@ impl Kind {
     }
 }
 
-static KINDS_STATIC: [Kind; 2] = KINDS;
+static KINDS_STATIC: [Kind; 3] = KINDS;
 
 /// The schema of a whole resource around that of its spec.
 fn whole(kind: &Kind) -> Value {

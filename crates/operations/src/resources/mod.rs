@@ -1,8 +1,9 @@
 //! Declared things: reading their text, applying, comparing, deleting, and what became of them.
 //!
-//! Applying is all or nothing: every document of a request is read and checked first, then the chapter decides all of
-//! them as one batch, and one transaction of the ledger holds the facts.
+//! Applying is all or nothing: every document of a request is read and checked first, then each chapter
+//! decides its own as one batch, and one transaction of the ledger holds the facts of all of them.
 
+pub(crate) mod chapters;
 mod history;
 mod kinds;
 mod read;
@@ -11,15 +12,18 @@ pub use history::Event;
 pub use kinds::{KINDS, Kind};
 pub use read::Source;
 
-use ::flags::{Command as FlagsCommand, State as FlagsState};
-use kernel::{ChangeId, FactSeq, Fault, Metadata, Resource, ResourceKey, Timestamp};
+use std::collections::BTreeSet;
+
+use kernel::{ChangeId, FactSeq, Fault, Problem, Resource, ResourceKey, Timestamp};
 use ledger::FactFilter;
 use serde::Serialize;
 use wire::document;
 
-use crate::flags::decide_flags;
+use crate::chapter::Decided;
 use crate::{Action, Asked, Noun, Operations, Verb};
-use read::Declared;
+pub(crate) use chapters::Keeps;
+use chapters::{ChapterCommand, Commands, States};
+pub(crate) use read::Declared;
 pub(crate) use read::read as read_declared;
 
 /// The annotation that names what keeps a resource applied, such as `folder`.
@@ -53,6 +57,9 @@ pub struct Applied {
     /// What changed, as a unified diff of the YAML; empty when nothing did.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub diff: String,
+    /// What works and should be known all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Problem>,
 }
 
 /// What an apply did, or would do.
@@ -127,8 +134,7 @@ impl Operations {
     pub fn resources(&self, asked: &Asked, filter: &ListFilter) -> Result<Vec<Resource>, Fault> {
         self.authorise(asked, &Action::new(Verb::Read, Noun::Resources))?;
         let kind = filter.kind.as_deref().map(Kind::named).transpose()?;
-        let flags = self.flags.read();
-        let mut all = resources_of(&flags.state);
+        let mut all = self.states().all();
         all.retain(|resource| {
             kind.is_none_or(|kind| resource.kind == kind.name)
                 && filter.text.as_ref().is_none_or(|text| resource.metadata.name.contains(text.as_str()))
@@ -170,8 +176,13 @@ impl Operations {
     pub fn resource(&self, asked: &Asked, kind: &str, name: &str) -> Result<Resource, Fault> {
         self.authorise(asked, &Action::new(Verb::Read, Noun::Resources))?;
         let key = Kind::named(kind)?.key(name);
-        let flags = self.flags.read();
-        resource_of(&flags.state, &key).ok_or_else(|| missing(&flags.state, &key))
+        self.find_resource(&key).ok_or_else(|| missing(&self.states(), &key))
+    }
+
+    /// The resource of this key, wherever it is kept.
+    pub(crate) fn find_resource(&self, key: &ResourceKey) -> Option<Resource> {
+        let flag = self.flags.read().state.find(key);
+        flag.or_else(|| self.hooks.read().state.find(key))
     }
 
     /// Reads and checks documents without deciding anything: names the resources they declare.
@@ -181,9 +192,9 @@ impl Operations {
     pub fn validate(&self, asked: &Asked, sources: &[Source]) -> Result<Vec<ResourceKey>, Fault> {
         self.authorise(asked, &Action::new(Verb::Read, Noun::Resources))?;
         let declared = read::read(sources)?;
-        // The chapter's own rules count too: a targeting rule that cannot work is not valid.
+        // The chapters' own rules count too: a targeting rule that cannot work is not valid.
         let keys = declared.iter().map(Declared::key).collect();
-        self.decide_all(&self.flags.read().state, declared, &ApplyOptions::default())?;
+        self.decide_all(&self.states(), declared, &ApplyOptions::default())?;
         Ok(keys)
     }
 
@@ -212,42 +223,46 @@ impl Operations {
         options: &ApplyOptions,
     ) -> Result<ApplyReport, Fault> {
         let _deciding = self.deciding.lock();
-        let before = self.flags.read().state.clone();
+        let before = self.states();
         let keys: Vec<ResourceKey> = declared.iter().map(Declared::key).collect();
+        let warnings: Vec<Vec<Problem>> = declared.iter().map(Declared::warnings).collect();
         let (facts, pruned) = self.decide_all(&before, declared, options)?;
-        let mut after = before.clone();
-        for fact in &facts {
-            ::flags::apply(&mut after, fact, self.now());
+        let after = before.after(&facts, self.now());
+        let mut results: Vec<Applied> =
+            keys.iter().chain(&pruned).map(|key| compare(&before, &after, key)).collect();
+        for (result, warnings) in results.iter_mut().zip(warnings) {
+            result.warnings = warnings;
         }
-        let results = keys.iter().chain(&pruned).map(|key| compare(&before, &after, key)).collect();
         if options.dry_run || facts.is_empty() {
             return Ok(ApplyReport { change: None, results });
         }
         let change = self.new_change();
-        self.record_flags(asked, Some(&change), &facts)?;
+        self.record(asked, Some(&change), facts)?;
         Ok(ApplyReport { change: Some(change), results })
     }
 
     /// The facts that make `declared` so, and what is deleted with them.
     fn decide_all(
         &self,
-        state: &FlagsState,
+        states: &States,
         declared: Vec<Declared>,
         options: &ApplyOptions,
-    ) -> Result<(Vec<::flags::Fact>, Vec<ResourceKey>), Fault> {
-        let mut keep: Vec<ResourceKey> = declared.iter().map(Declared::key).collect();
+    ) -> Result<(Vec<Decided>, Vec<ResourceKey>), Fault> {
+        let mut keep: BTreeSet<ResourceKey> = declared.iter().map(Declared::key).collect();
         keep.extend(options.keep.iter().cloned());
-        let pruned = match (&options.managed_by, options.prune) {
-            (Some(manager), true) => managed(state, manager).filter(|key| !keep.contains(key)).collect(),
+        let pruned: Vec<ResourceKey> = match (&options.managed_by, options.prune) {
+            (Some(manager), true) => managed(states, manager).filter(|key| !keep.contains(key)).collect(),
             _ => Vec::new(),
         };
         let places = read::Places::of(&declared);
-        let mut commands: Vec<FlagsCommand> =
-            declared.into_iter().map(|one| one.into_command(options.managed_by.as_deref())).collect();
-        commands.extend(pruned.iter().map(|key| deletion(key, None)));
-        let facts = decide_flags(state, FlagsCommand::Batch(commands), self.now())
-            .map_err(|refusal| places.fault(refusal))?;
-        Ok((facts, pruned))
+        let mut commands = Commands::default();
+        for one in declared {
+            commands.push(one.into_command(options.managed_by.as_deref()));
+        }
+        for deletion in pruned.iter().filter_map(|key| ChapterCommand::deletion(key, None)) {
+            commands.push(deletion);
+        }
+        Ok((states.decide(commands, &places, self.now())?, pruned))
     }
 
     /// Removes a resource.
@@ -266,61 +281,18 @@ impl Operations {
         self.authorise(asked, &Action::new(verb, Noun::Resources).on(format!("{kind}/{name}")))?;
         let key = Kind::named(kind)?.key(name);
         let _deciding = self.deciding.lock();
-        let facts = {
-            let flags = self.flags.read();
-            if resource_of(&flags.state, &key).is_none() {
-                return Err(missing(&flags.state, &key));
-            }
-            decide_flags(&flags.state, deletion(&key, version), self.now())?
-        };
+        let states = self.states();
+        let deletion = ChapterCommand::deletion(&key, version).filter(|_| states.find(&key).is_some());
+        let deletion = deletion.ok_or_else(|| missing(&states, &key))?;
+        let mut commands = Commands::default();
+        commands.push(deletion);
+        let facts = states.decide(commands, &read::Places::default(), self.now())?;
         if dry_run {
             return Ok(None);
         }
         let change = self.new_change();
-        self.record_flags(asked, Some(&change), &facts)?;
+        self.record(asked, Some(&change), facts)?;
         Ok(Some(change))
-    }
-}
-
-/// Every resource, by kind and name.
-pub(crate) fn resources_of(state: &FlagsState) -> Vec<Resource> {
-    let sets = state.flag_sets().filter_map(|set| resource_of(state, &::flags::flag_set_key(&set.name)));
-    let flags = state.flags().filter_map(|flag| resource_of(state, &::flags::flag_key(&flag.name)));
-    flags.chain(sets).collect()
-}
-
-/// The resource of this key as the chapter holds it.
-pub(crate) fn resource_of(state: &FlagsState, key: &ResourceKey) -> Option<Resource> {
-    match key.kind.as_str() {
-        ::flags::FLAG_KIND => {
-            let flag = state.flag(&key.name)?;
-            Some(resource(key, flag.version, &flag.labels, &flag.annotations, &flag.spec))
-        }
-        ::flags::FLAG_SET_KIND => {
-            let set = state.flag_set(&key.name)?;
-            Some(resource(key, set.version, &set.labels, &set.annotations, &set.spec))
-        }
-        _ => None,
-    }
-}
-
-fn resource(
-    key: &ResourceKey,
-    version: u64,
-    labels: &::flags::Pairs,
-    annotations: &::flags::Pairs,
-    spec: &impl Serialize,
-) -> Resource {
-    Resource {
-        api_version: kernel::API_VERSION.to_owned(),
-        kind: key.kind.clone(),
-        metadata: Metadata {
-            name: key.name.clone(),
-            labels: labels.clone(),
-            annotations: annotations.clone(),
-            version: Some(version),
-        },
-        spec: serde_json::to_value(spec).unwrap_or_default(),
     }
 }
 
@@ -332,8 +304,9 @@ pub(crate) fn yaml_of(resource: &Resource) -> String {
     document::to_yaml(&serde_json::to_value(&shown).unwrap_or_default())
 }
 
-pub(crate) fn compare(before: &FlagsState, after: &FlagsState, key: &ResourceKey) -> Applied {
-    let (old, new) = (resource_of(before, key), resource_of(after, key));
+/// What became of a resource.
+pub(crate) fn compare(before: &impl Keeps, after: &impl Keeps, key: &ResourceKey) -> Applied {
+    let (old, new) = (before.find(key), after.find(key));
     let text = |side: &Option<Resource>| side.as_ref().map(yaml_of).unwrap_or_default();
     let version = |side: &Option<Resource>| side.as_ref().and_then(|r| r.metadata.version);
     let outcome = match (&old, &new) {
@@ -347,29 +320,22 @@ pub(crate) fn compare(before: &FlagsState, after: &FlagsState, key: &ResourceKey
         outcome,
         version: version(&new).or_else(|| version(&old)).unwrap_or_default(),
         diff: document::diff(&text(&old), &text(&new)),
+        warnings: Vec::new(),
     }
 }
 
-fn managed(state: &FlagsState, manager: &str) -> impl Iterator<Item = ResourceKey> {
-    resources_of(state)
+fn managed(states: &States, manager: &str) -> impl Iterator<Item = ResourceKey> {
+    states
+        .all()
         .into_iter()
         .filter(move |resource| resource.metadata.annotations.get(MANAGED_BY).is_some_and(|by| by == manager))
         .map(|resource| resource.key())
 }
 
-fn deletion(key: &ResourceKey, version: Option<u64>) -> FlagsCommand {
-    let name = key.name.clone();
-    if key.kind == ::flags::FLAG_SET_KIND {
-        FlagsCommand::DeleteFlagSet { name, version }
-    } else {
-        FlagsCommand::DeleteFlag { name, version }
-    }
-}
-
 /// There is no such resource; names the nearest that is there.
-pub(crate) fn missing(state: &FlagsState, key: &ResourceKey) -> Fault {
+pub(crate) fn missing(kept: &impl Keeps, key: &ResourceKey) -> Fault {
     let names: Vec<String> =
-        resources_of(state).into_iter().filter(|r| r.kind == key.kind).map(|r| r.metadata.name).collect();
+        kept.all().into_iter().filter(|r| r.kind == key.kind).map(|r| r.metadata.name).collect();
     let near = kernel::did_you_mean(&key.name, names.iter().map(String::as_str));
     let hint = near.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
     Fault::not_found(format!("{key} does not exist{hint}"))

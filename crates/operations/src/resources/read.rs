@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use ::flags::{Checks, Command as FlagsCommand, FlagSetSpec, FlagSpec, Refusal};
+use ::flags::{Checks, Command as FlagCommand, FlagSetSpec, FlagSpec};
+use ::hooks::{Command as HookCommand, WebhookSpec};
 use kernel::{API_VERSION, Fault, Metadata, Position, Problem, Resource, ResourceKey, did_you_mean};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use wire::document::{self, Document};
 
+use super::chapters::ChapterCommand;
 use super::kinds::{KINDS, Kind};
 use super::{APPLIED, MANAGED_BY};
 
@@ -35,9 +37,11 @@ pub(crate) struct Declared {
 enum Body {
     Flag(Box<FlagSpec>),
     FlagSet(Box<FlagSetSpec>),
+    Webhook(Box<WebhookSpec>),
 }
 
-/// Where each declared resource stands, for refusals of the chapter.
+/// Where each declared resource stands, for refusals of the chapters.
+#[derive(Default)]
 pub(crate) struct Places(BTreeMap<ResourceKey, Document>);
 
 /// Reads every document of every source.
@@ -81,10 +85,14 @@ fn one(document: Document) -> Result<Declared, Vec<Problem>> {
     if let Err(why) = ResourceKey::new(kind.name, &metadata.name) {
         return Err(vec![document.problem("/metadata/name", why.to_string(), None)]);
     }
-    let body = if kind.name == ::flags::FLAG_KIND {
-        Body::Flag(Box::new(document.decode_at("/spec")?))
-    } else {
-        Body::FlagSet(Box::new(document.decode_at("/spec")?))
+    let body = match kind.name {
+        ::flags::FLAG_KIND => Body::Flag(Box::new(document.decode_at("/spec")?)),
+        ::flags::FLAG_SET_KIND => Body::FlagSet(Box::new(document.decode_at("/spec")?)),
+        ::hooks::WEBHOOK_KIND => Body::Webhook(Box::new(document.decode_at("/spec")?)),
+        // A test holds every kind against this list.
+        other => {
+            return Err(vec![document.problem("/kind", format!("{other} cannot be declared yet"), None)]);
+        }
     };
     let digest = digest(document.value());
     Ok(Declared { metadata, digest, document, body })
@@ -162,6 +170,7 @@ impl Declared {
         let kind = match self.body {
             Body::Flag(_) => ::flags::FLAG_KIND,
             Body::FlagSet(_) => ::flags::FLAG_SET_KIND,
+            Body::Webhook(_) => ::hooks::WEBHOOK_KIND,
         };
         ResourceKey { kind: kind.to_owned(), name: self.metadata.name.clone() }
     }
@@ -173,6 +182,7 @@ impl Declared {
         let spec = match &self.body {
             Body::Flag(spec) => serde_json::to_value(spec),
             Body::FlagSet(spec) => serde_json::to_value(spec),
+            Body::Webhook(spec) => serde_json::to_value(spec),
         };
         super::yaml_of(&Resource {
             api_version: API_VERSION.to_owned(),
@@ -183,16 +193,30 @@ impl Declared {
     }
 
     /// The chapter's command that makes it so.
-    pub(crate) fn into_command(self, managed_by: Option<&str>) -> FlagsCommand {
+    pub(crate) fn into_command(self, managed_by: Option<&str>) -> ChapterCommand {
         let mut metadata = self.metadata;
         if let Some(manager) = managed_by {
             metadata.annotations.insert(MANAGED_BY.to_owned(), manager.to_owned());
             metadata.annotations.insert(APPLIED.to_owned(), self.digest);
         }
+        let checks = Checks::Strict;
         match self.body {
-            Body::Flag(spec) => FlagsCommand::DefineFlag { metadata, spec, checks: Checks::Strict },
-            Body::FlagSet(spec) => FlagsCommand::DefineFlagSet { metadata, spec, checks: Checks::Strict },
+            Body::Flag(spec) => ChapterCommand::Flags(FlagCommand::DefineFlag { metadata, spec, checks }),
+            Body::FlagSet(spec) => {
+                ChapterCommand::Flags(FlagCommand::DefineFlagSet { metadata, spec, checks })
+            }
+            Body::Webhook(spec) => ChapterCommand::Hooks(HookCommand::Define { metadata, spec }),
         }
+    }
+
+    /// What works and should be known all the same, with its place.
+    pub(crate) fn warnings(&self) -> Vec<Problem> {
+        let Body::Webhook(spec) = &self.body else { return Vec::new() };
+        let findings = ::hooks::examine(spec).into_iter().filter(|finding| !finding.fatal);
+        let place = |finding: ::hooks::Finding| {
+            self.document.problem(&format!("/spec{}", finding.pointer), finding.message, finding.hint)
+        };
+        findings.map(place).collect()
     }
 }
 
@@ -204,16 +228,9 @@ impl Places {
         Self(declared.iter().map(|one| (one.key(), one.document.clone())).collect())
     }
 
-    /// A chapter's refusal with its findings placed in the files they are about.
-    pub(crate) fn fault(&self, refusal: Refusal) -> Fault {
-        let key = match &refusal {
-            Refusal::NotFound(key) | Refusal::Stale { key, .. } | Refusal::Invalid { key, .. } => {
-                Some(key.clone())
-            }
-            Refusal::Referenced { .. } | Refusal::Cycle(_) | Refusal::Limit { .. } => None,
-        };
-        let mut fault = Fault::from(refusal);
-        let Some(document) = key.and_then(|key| self.0.get(&key)) else { return fault };
+    /// A chapter's refusal about a resource, with its findings placed in the file that declares it.
+    pub(crate) fn place(&self, about: Option<&ResourceKey>, mut fault: Fault) -> Fault {
+        let Some(document) = about.and_then(|key| self.0.get(key)) else { return fault };
         if fault.problems.is_empty() {
             fault.problems.push(Problem::new(fault.message.clone()).at(document.position("/metadata/name")));
         }

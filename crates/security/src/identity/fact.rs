@@ -197,6 +197,24 @@ pub enum UnreadableFact {
 // === impl Fact ===
 
 impl Fact {
+    /// Every kind, as [`Fact::kind`] names them.
+    pub const KINDS: [&'static str; 14] = [
+        "user_added",
+        "password_set",
+        "role_set",
+        "user_disabled",
+        "user_enabled",
+        "user_removed",
+        "link_issued",
+        "link_ended",
+        "session_opened",
+        "session_used",
+        "session_closed",
+        "token_created",
+        "token_used",
+        "token_revoked",
+    ];
+
     /// Its kind, as in the `kind` field.
     pub const fn kind(&self) -> &'static str {
         match self {
