@@ -19,6 +19,11 @@ pub(crate) const TEMPORARY: &str = "tmp";
 /// The folder of published blocks of metrics.
 pub(crate) const METRICS: &str = "metrics";
 
+/// Asked during long work; an error ends the work.
+pub(crate) type GoOn<'a> = &'a dyn Fn() -> Result<(), StoreError>;
+/// After so many series [`GoOn`] is asked again.
+pub(crate) const ASK_EVERY: usize = 256;
+
 /// The published blocks at one moment.
 #[derive(Default)]
 pub(crate) struct BlockSet {
@@ -82,6 +87,11 @@ impl Blocks {
         BlockWriter::create(&self.dir.join(TEMPORARY).join(&identity.id), identity)
     }
 
+    /// Removes what was written under a temporary name, as far as it goes; the next start removes the rest.
+    pub(crate) fn discard(&self, id: &str) {
+        let _ = fs::remove_dir_all(self.dir.join(TEMPORARY).join(id));
+    }
+
     /// Gives new blocks their final place, then changes catalogue and list. Either all of it happens or none.
     pub(crate) fn publish(&self, publication: Publication) -> Result<(), StoreError> {
         let placed: Result<Vec<Arc<Block>>, StoreError> =
@@ -98,7 +108,7 @@ impl Blocks {
             Err(error) => {
                 for meta in &publication.add {
                     let _ = fs::remove_dir_all(self.dir.join(meta.path()));
-                    let _ = fs::remove_dir_all(self.dir.join(TEMPORARY).join(&meta.id));
+                    self.discard(&meta.id);
                 }
                 return Err(error);
             }

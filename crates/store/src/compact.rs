@@ -10,7 +10,7 @@ use metrics::sample::Sample;
 use crate::block::reader::{Block, SeriesReader};
 use crate::block::writer::{BlockWriter, Identity};
 use crate::block::{ChunkRef, DAY_LEVEL, window};
-use crate::blocks::{BlockSet, Blocks, Publication, block_id, partition};
+use crate::blocks::{ASK_EVERY, BlockSet, Blocks, GoOn, Publication, block_id, partition};
 use crate::options::Options;
 use crate::port::StoreError;
 use crate::select::merge;
@@ -58,8 +58,14 @@ pub(crate) fn due(
     })
 }
 
-/// Merges, publishes the result in place of the inputs, and gives the number of inputs.
-pub(crate) fn run(blocks: &Blocks, merge: &Merge, now: Timestamp) -> Result<u64, StoreError> {
+/// Merges, publishes the result in place of the inputs, and gives the number of inputs. Asks `go_on` now and then; after any
+/// error all is as before.
+pub(crate) fn run(
+    blocks: &Blocks,
+    merge: &Merge,
+    now: Timestamp,
+    go_on: GoOn<'_>,
+) -> Result<u64, StoreError> {
     let Some(first) = merge.inputs.first() else { return Ok(0) };
     let seq = merge.inputs.iter().map(|block| block.meta.seq).max().unwrap_or(0);
     let identity = Identity {
@@ -71,12 +77,13 @@ pub(crate) fn run(blocks: &Blocks, merge: &Merge, now: Timestamp) -> Result<u64,
         flushed_lsn: merge.inputs.iter().map(|block| block.flushed_lsn()).max().unwrap_or(0),
     };
     let mut writer = blocks.begin(&identity)?;
-    if let Err(error) = fill(&mut writer, &merge.inputs) {
+    if let Err(error) = fill(&mut writer, &merge.inputs, go_on) {
         writer.abandon();
         return Err(error);
     }
     let (start, _) = window(merge.level, first.meta.window_start);
-    let meta = writer.finish(&identity.id, &partition(start))?;
+    let meta =
+        writer.finish(&identity.id, &partition(start)).inspect_err(|_| blocks.discard(&identity.id))?;
     let count = merge.inputs.len() as u64;
     blocks.publish(Publication {
         add: vec![meta],
@@ -111,7 +118,7 @@ impl Input<'_> {
     }
 }
 
-fn fill(writer: &mut BlockWriter, inputs: &[Arc<Block>]) -> Result<(), StoreError> {
+fn fill(writer: &mut BlockWriter, inputs: &[Arc<Block>], go_on: GoOn<'_>) -> Result<(), StoreError> {
     let mut inputs: Vec<Input<'_>> = inputs
         .iter()
         .map(|block| Input {
@@ -124,7 +131,10 @@ fn fill(writer: &mut BlockWriter, inputs: &[Arc<Block>]) -> Result<(), StoreErro
     for input in &mut inputs {
         input.advance()?;
     }
-    loop {
+    for number in 0_usize.. {
+        if number % ASK_EVERY == 0 {
+            go_on()?;
+        }
         let least =
             inputs.iter().filter_map(|input| input.current.as_ref().map(|(labels, _)| labels)).min().cloned();
         let Some(labels) = least else { return Ok(()) };
@@ -142,4 +152,5 @@ fn fill(writer: &mut BlockWriter, inputs: &[Arc<Block>]) -> Result<(), StoreErro
         }
         writer.add(&labels, &merge(runs))?;
     }
+    Ok(())
 }

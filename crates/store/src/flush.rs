@@ -7,19 +7,21 @@ use metrics::sample::Sample;
 
 use crate::block::window;
 use crate::block::writer::{BlockWriter, Identity};
-use crate::blocks::{Blocks, Publication, block_id, partition};
+use crate::blocks::{ASK_EVERY, Blocks, GoOn, Publication, block_id, partition};
 use crate::catalogue::BlockMeta;
 use crate::head::{Head, Place};
 use crate::port::StoreError;
 use crate::store::TENANT;
 
 /// Writes out all that is older than the head's generation, publishes it, and drops it from the head. With `flushed_lsn`,
-/// the log up to there counts as written from then on. Gives the number of blocks.
+/// the log up to there counts as written from then on. Gives the number of blocks. Asks `go_on` now and then; after
+/// any error all is as before.
 pub(crate) fn write_out(
     head: &Head,
     blocks: &Blocks,
     flushed_lsn: Option<u64>,
     now: Timestamp,
+    go_on: GoOn<'_>,
 ) -> Result<u64, StoreError> {
     let frozen = head.freeze();
     let mut windows = Windows {
@@ -29,7 +31,7 @@ pub(crate) fn write_out(
         at: now.as_millis(),
         flushed_lsn: flushed_lsn.unwrap_or(0),
     };
-    let written = windows.fill(head, &frozen);
+    let written = windows.fill(head, &frozen, go_on);
     let metas = match written {
         Ok(()) => windows.finish()?,
         Err(error) => {
@@ -57,9 +59,12 @@ struct Windows<'a> {
 }
 
 impl Windows<'_> {
-    fn fill(&mut self, head: &Head, frozen: &[(Labels, Place)]) -> Result<(), StoreError> {
+    fn fill(&mut self, head: &Head, frozen: &[(Labels, Place)], go_on: GoOn<'_>) -> Result<(), StoreError> {
         let mut samples: Vec<Sample> = Vec::new();
-        for (labels, place) in frozen {
+        for (number, (labels, place)) in frozen.iter().enumerate() {
+            if number % ASK_EVERY == 0 {
+                go_on()?;
+            }
             samples.clear();
             head.read_frozen(*place, &mut samples);
             samples.dedup_by_key(|sample| sample.t);
@@ -99,12 +104,17 @@ impl Windows<'_> {
             match failure {
                 None => match writer.finish(&id, &partition(start)) {
                     Ok(meta) => metas.push(meta),
-                    Err(error) => failure = Some(error),
+                    Err(error) => {
+                        self.blocks.discard(&id);
+                        failure = Some(error);
+                    }
                 },
                 Some(_) => writer.abandon(),
             }
         }
-        // What a failed finish leaves behind lies in the temporary folder, which is emptied before the next flush.
+        if failure.is_some() {
+            metas.iter().for_each(|meta| self.blocks.discard(&meta.id));
+        }
         failure.map_or(Ok(metas), Err)
     }
 

@@ -116,7 +116,7 @@ impl Replay {
 
     fn write_out(&self, flushed_lsn: Option<u64>) -> Result<(), StoreError> {
         self.head.turn();
-        flush::write_out(&self.head, &self.blocks, flushed_lsn, self.now).map(|_| ())
+        flush::write_out(&self.head, &self.blocks, flushed_lsn, self.now, &|| Ok(())).map(|_| ())
     }
 
     /// Gives the samples of one record back to the head.

@@ -14,7 +14,7 @@ use crate::catalogue::BlockMeta;
 use crate::head::Head;
 use crate::options::{INGEST_SHARE, Options};
 use crate::port::{Appended, Cardinality, StoreError, StoreStats};
-use crate::upkeep::Upkeep;
+use crate::upkeep::{Flushing, Merging};
 use crate::wal::Wal;
 use crate::wal::batch::BatchWriter;
 use crate::wal::record::{Kind, Prepared};
@@ -30,8 +30,10 @@ pub struct Store {
     /// Held for reading while samples enter head and log, for writing while a flush draws its line.
     pub(crate) gate: RwLock<()>,
     pub(crate) blocks: Blocks,
-    /// Held by whoever does housekeeping.
-    pub(crate) upkeep: Mutex<Upkeep>,
+    /// Held by whoever writes the head out.
+    pub(crate) flushing: Mutex<Flushing>,
+    /// Held by whoever merges, expires and deletes blocks.
+    pub(crate) merging: Mutex<Merging>,
     pub(crate) families: RwLock<BTreeMap<String, FamilyMetadata>>,
     pub(crate) counters: Counters,
     closed: AtomicBool,
@@ -68,7 +70,8 @@ impl Store {
             wal: parts.wal,
             gate: RwLock::new(()),
             blocks: parts.blocks,
-            upkeep: Mutex::new(Upkeep { last_flush: parts.now.as_millis(), ..Upkeep::default() }),
+            flushing: Mutex::new(Flushing { last_flush: parts.now.as_millis() }),
+            merging: Mutex::default(),
             families: RwLock::new(families),
             counters: Counters::default(),
             closed: AtomicBool::new(false),

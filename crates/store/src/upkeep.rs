@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use kernel::Timestamp;
 
-use crate::blocks::{Publication, TEMPORARY};
+use crate::blocks::Publication;
 use crate::catalogue::BlockMeta;
 use crate::compact;
 use crate::disk;
@@ -22,15 +22,20 @@ const EARLY_FLUSH_EVERY: i64 = 10_000;
 /// How long no merge is tried after one has failed, in milliseconds.
 const REST: i64 = 60_000;
 
-/// What housekeeping remembers.
-#[derive(Debug, Default)]
-pub(crate) struct Upkeep {
+/// What flushing remembers.
+#[derive(Debug)]
+pub(crate) struct Flushing {
     /// When the head was last written out, in milliseconds.
     pub last_flush: i64,
+}
+
+/// What merging remembers.
+#[derive(Debug, Default)]
+pub(crate) struct Merging {
     /// Until when no merge is tried, in milliseconds, because one failed.
-    pub rest_until: i64,
+    rest_until: i64,
     /// Windows (level and start) that cannot be merged because a block in them is damaged.
-    pub stuck: HashSet<(u8, i64)>,
+    stuck: HashSet<(u8, i64)>,
 }
 
 impl Store {
@@ -41,22 +46,17 @@ impl Store {
     pub fn maintain(&self, now: Timestamp) -> Result<Maintained, StoreError> {
         self.check_open()?;
         let mut done = Maintained::default();
-        let Some(mut upkeep) = self.upkeep.try_lock() else { return Ok(done) };
-        let at = now.as_millis();
-        let interval = i64::try_from(self.options.flush_interval.as_millis()).unwrap_or(i64::MAX);
-        // A clock that was set back must not put the next flush off for long.
-        if at < upkeep.last_flush {
-            upkeep.last_flush = at;
+        if let Some(mut flushing) = self.flushing.try_lock() {
+            self.flush_due(&mut flushing, now, &mut done)?;
         }
-        if at.saturating_sub(upkeep.last_flush) >= interval || self.wants_early_flush(&upkeep, at) {
-            done.flushed = self.flush_locked(&mut upkeep, now)?;
-            let idle = at.saturating_sub(interval.saturating_mul(2));
-            done.forgotten = self.head.forget(idle);
+        // Apart, so that a long merge keeps no flush waiting.
+        if let Some(mut merging) = self.merging.try_lock() {
+            done.expired = self.expire(now)?;
+            let merged = self.merge_due(&mut merging, now, &mut done);
+            done.deleted = self.sweep(now)?;
+            merged?;
         }
-        done.expired = self.expire(now)?;
-        let merged = self.merge_due(&mut upkeep, now, &mut done);
-        done.deleted = self.sweep(now)?;
-        merged.map(|()| done)
+        Ok(done)
     }
 
     /// Writes the head out as blocks now, whatever the time; gives how many.
@@ -65,8 +65,7 @@ impl Store {
     /// A block cannot be written; the samples stay in the head and in the log.
     pub fn flush(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.check_open()?;
-        let mut upkeep = self.upkeep.lock();
-        self.flush_locked(&mut upkeep, now)
+        self.flush_locked(&mut self.flushing.lock(), now)
     }
 
     /// Reads every block and the catalogue from end to end; gives what is damaged, and where. An empty answer is a sound store.
@@ -97,32 +96,49 @@ impl Store {
         if self.head.bytes() <= budget {
             return Ok(());
         }
-        if let Some(mut upkeep) = self.upkeep.try_lock()
-            && self.wants_early_flush(&upkeep, now.as_millis())
+        if let Some(mut flushing) = self.flushing.try_lock()
+            && self.wants_early_flush(&flushing, now.as_millis())
         {
-            self.flush_locked(&mut upkeep, now)?;
+            self.flush_locked(&mut flushing, now)?;
         }
         let used = self.head.bytes();
         if used > budget { Err(StoreError::OverMemory { used, budget }) } else { Ok(()) }
     }
 
-    /// Merges what is due. After a failure it rests for a while, and a window with a damaged block is left as it is.
-    fn merge_due(
+    fn flush_due(
         &self,
-        upkeep: &mut Upkeep,
+        flushing: &mut Flushing,
         now: Timestamp,
         done: &mut Maintained,
     ) -> Result<(), StoreError> {
-        if now.as_millis() < upkeep.rest_until && now.as_millis() > upkeep.rest_until - REST {
+        let at = now.as_millis();
+        let interval = i64::try_from(self.options.flush_interval.as_millis()).unwrap_or(i64::MAX);
+        // A clock that was set back must not put the next flush off for long.
+        flushing.last_flush = flushing.last_flush.min(at);
+        if at.saturating_sub(flushing.last_flush) >= interval || self.wants_early_flush(flushing, at) {
+            done.flushed = self.flush_locked(flushing, now)?;
+            done.forgotten = self.head.forget(at.saturating_sub(interval.saturating_mul(2)));
+        }
+        Ok(())
+    }
+
+    /// Merges what is due. After a failure it rests for a while, and a window with a damaged block is left as it is.
+    fn merge_due(
+        &self,
+        merging: &mut Merging,
+        now: Timestamp,
+        done: &mut Maintained,
+    ) -> Result<(), StoreError> {
+        if now.as_millis() < merging.rest_until && now.as_millis() > merging.rest_until - REST {
             return Ok(());
         }
-        while let Some(merge) = compact::due(&self.blocks.set(), &upkeep.stuck, &self.options, now) {
-            match compact::run(&self.blocks, &merge, now) {
+        while let Some(merge) = compact::due(&self.blocks.set(), &merging.stuck, &self.options, now) {
+            match compact::run(&self.blocks, &merge, now, &|| self.check_open()) {
                 Ok(count) => done.compacted += count,
                 Err(error) => {
-                    upkeep.rest_until = now.as_millis().saturating_add(REST);
+                    merging.rest_until = now.as_millis().saturating_add(REST);
                     if matches!(error, StoreError::Damaged { .. }) {
-                        upkeep.stuck.insert(merge.window());
+                        merging.stuck.insert(merge.window());
                     }
                     return Err(error);
                 }
@@ -133,17 +149,12 @@ impl Store {
         Ok(())
     }
 
-    fn wants_early_flush(&self, upkeep: &Upkeep, at: i64) -> bool {
+    fn wants_early_flush(&self, flushing: &Flushing, at: i64) -> bool {
         self.head.bytes() > self.ingest_budget() / 100 * EARLY_FLUSH
-            && at.saturating_sub(upkeep.last_flush) >= EARLY_FLUSH_EVERY
+            && at.saturating_sub(flushing.last_flush) >= EARLY_FLUSH_EVERY
     }
 
-    fn flush_locked(&self, upkeep: &mut Upkeep, now: Timestamp) -> Result<u64, StoreError> {
-        let temporary = self.options.dir.join(TEMPORARY);
-        for name in disk::names(&temporary)? {
-            let path = temporary.join(name);
-            fs::remove_dir_all(&path).map_err(|e| disk::failed(&path, &e))?;
-        }
+    fn flush_locked(&self, flushing: &mut Flushing, now: Timestamp) -> Result<u64, StoreError> {
         let lsn = {
             let _gate = self.gate.write();
             self.check_open()?;
@@ -151,8 +162,8 @@ impl Store {
             self.head.turn();
             lsn
         };
-        let count = flush::write_out(&self.head, &self.blocks, Some(lsn), now)?;
-        upkeep.last_flush = now.as_millis();
+        let count = flush::write_out(&self.head, &self.blocks, Some(lsn), now, &|| self.check_open())?;
+        flushing.last_flush = now.as_millis();
         self.counters.flushes.fetch_add(1, Ordering::Relaxed);
         self.wal.drop_until(lsn)?;
         Ok(count)
