@@ -111,3 +111,37 @@ fn times_at_the_edge_of_the_calendar_are_only_far_away() {
         }
     }
 }
+
+/// One error of each kind that only shows while evaluating, and the part of the query it points at.
+#[test]
+fn errors_of_evaluation_point_at_their_part() {
+    let options = Options { syntax: metrics::promql::Syntax::all(), ..Options::default() };
+    for (text, part, message) in [
+        (
+            "1 + rate({__name__=~\"m|n\", i=\"1\"}[1m]) + sum(m + on() m)",
+            "m + on() m",
+            "found duplicate series",
+        ),
+        (
+            "abs(label_replace(m, \"i\", \"same\", \"i\", \".*\"))",
+            "label_replace(m, \"i\", \"same\", \"i\", \".*\")",
+            "same labelset",
+        ),
+        (
+            "count(label_replace(m, \"x\", \"y\", \"i\", \"(\"))",
+            "label_replace(m, \"x\", \"y\", \"i\", \"(\")",
+            "invalid regular expression",
+        ),
+        ("topk(NaN, m)", "NaN", "Parameter value is NaN"),
+        ("sum(sum_over_time(m[step() - 5]))", "step() - 5", "duration must be greater than 0"),
+        ("m offset (1 % 0)", "1 % 0", "modulo by zero"),
+        ("1 + sum(m anchored)", "m anchored", "anchored modifier"),
+        ("sum(double_exponential_smoothing(m[1m], 2, 0.5))", "m[1m]", "invalid smoothing factor"),
+        ("count_values(\"\", m)", "\"\"", "invalid label name"),
+    ] {
+        let query = Query::parse(text, &options).unwrap();
+        let error = query.instant(&Ten, 50_000, &options, &never).unwrap_err();
+        assert_eq!(error.span.map(|s| s.of(text)), Some(part), "{text}: {error}");
+        assert!(error.message.contains(message), "{text}: {error}");
+    }
+}

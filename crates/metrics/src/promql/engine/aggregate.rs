@@ -39,16 +39,11 @@ enum Fold {
 // === impl Evaluator ===
 
 impl Evaluator<'_> {
-    pub(super) fn aggregate(
-        &mut self,
-        aggregate: &Aggregate,
-        span: Span,
-        grid: &Grid,
-    ) -> Result<Out, QueryError> {
+    pub(super) fn aggregate(&mut self, aggregate: &Aggregate, grid: &Grid) -> Result<Out, QueryError> {
         let held = self.held();
         let out = match aggregate.op {
             AggregateOp::TopK | AggregateOp::BottomK | AggregateOp::LimitK | AggregateOp::LimitRatio => {
-                self.rank(aggregate, span, grid)?
+                self.rank(aggregate, grid)?
             }
             AggregateOp::CountValues => self.count_values(aggregate, grid)?,
             AggregateOp::Quantile => self.quantile_aggregate(aggregate, grid)?,

@@ -63,14 +63,15 @@ impl<'a> Evaluator<'a> {
     pub(super) fn instant(&mut self, expr: &Expr, at: i64) -> Result<Value, QueryError> {
         let grid = Grid::instant(at);
         if expr.value_type() == ValueType::Matrix {
-            return Ok(Value::Matrix(self.window_at(expr, at)?));
+            return Ok(Value::Matrix(self.window_at(expr, at).map_err(|error| error.at(expr.span))?));
         }
         Ok(match self.eval(expr, &grid)? {
             Out::Scalar(values) => Value::Scalar { t: at, v: values.first().copied().unwrap_or(f64::NAN) },
             Out::Text(s) => Value::String { t: at, s },
             Out::Vector(mut found) => {
                 rows::drop_names(&mut found);
-                Value::Vector(rows::instant_samples(rows::merge_equal(found)?, at))
+                let merged = rows::merge_equal(found).map_err(|error| error.at(expr.span))?;
+                Value::Vector(rows::instant_samples(merged, at))
             }
         })
     }
@@ -86,7 +87,8 @@ impl<'a> Evaluator<'a> {
             Out::Text(_) => Vec::new(),
         };
         rows::drop_names(&mut found);
-        Ok(Value::Matrix(rows::range_series(rows::merge_equal(found)?, grid)))
+        let merged = rows::merge_equal(found).map_err(|error| error.at(expr.span))?;
+        Ok(Value::Matrix(rows::range_series(merged, grid)))
     }
 
     pub(super) fn answer(self, value: Value, steps: u64) -> Answer {
@@ -100,12 +102,13 @@ impl<'a> Evaluator<'a> {
         let held = self.held;
         // The least any result takes; asked for before it is made.
         self.hold(grid.count as u64)?;
-        let out = if grid.count > 1 && step_invariant(expr) {
-            let once = self.eval_node(expr, &Grid::instant(grid.start))?;
-            repeat(once, grid.count)
+        let evaluated = if grid.count > 1 && step_invariant(expr) {
+            self.eval_node(expr, &Grid::instant(grid.start)).map(|once| repeat(once, grid.count))
         } else {
-            self.eval_node(expr, grid)?
+            self.eval_node(expr, grid)
         };
+        // The innermost part that knows better has placed the error already.
+        let out = evaluated.map_err(|error| error.at(expr.span))?;
         self.held = held;
         self.hold(out.weight())?;
         Ok(out)
@@ -122,7 +125,7 @@ impl<'a> Evaluator<'a> {
                 if unary.negative { self.negate(out) } else { Ok(out) }
             }
             ExprKind::Binary(binary) => self.binary(binary, expr.span, grid),
-            ExprKind::Aggregate(aggregate) => self.aggregate(aggregate, expr.span, grid),
+            ExprKind::Aggregate(aggregate) => self.aggregate(aggregate, grid),
             ExprKind::Call(call) => self.call(call, expr.span, grid),
             ExprKind::Range(_) | ExprKind::Subquery(_) => {
                 Err(QueryError::execution("a range vector needs a function that reduces it").at(expr.span))

@@ -41,10 +41,8 @@ pub(super) struct Applied<'a> {
 // === impl Applied ===
 
 impl Applied<'_> {
-    /// The result on two samples; `None` when a comparison fails or the types do not fit.
-    ///
-    /// With `bool`, a comparison gives 1 or 0. `swapped` says that `a` is the right operand, whose value a filtering
-    /// comparison must not keep: the caller passes what to keep as `kept`.
+    /// The result on two samples: empty when a comparison fails or the types do not fit. A comparison that holds gives
+    /// `a`, or with `bool` 1 and otherwise 0.
     pub fn cells(&mut self, a: &Cell, b: &Cell) -> Cell {
         let result = match (a, b) {
             (Cell::Empty, _) | (_, Cell::Empty) => return Cell::Empty,

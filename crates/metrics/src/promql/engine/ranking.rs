@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use kernel::Labels;
 
 use super::super::annotation::Notice;
-use super::super::ast::{Aggregate, AggregateOp, Expr, Span};
+use super::super::ast::{Aggregate, AggregateOp, Expr};
 use super::super::error::QueryError;
 use super::aggregate::{Group, groups};
 use super::eval::Evaluator;
@@ -15,12 +15,7 @@ use super::grid::{Cell, Grid, Row};
 // === impl Evaluator ===
 
 impl Evaluator<'_> {
-    pub(super) fn rank(
-        &mut self,
-        aggregate: &Aggregate,
-        _span: Span,
-        grid: &Grid,
-    ) -> Result<Vec<Row>, QueryError> {
+    pub(super) fn rank(&mut self, aggregate: &Aggregate, grid: &Grid) -> Result<Vec<Row>, QueryError> {
         let Some(parameter) = &aggregate.parameter else { return Ok(Vec::new()) };
         let wanted = self.scalar(parameter, grid)?;
         let rows = self.vector(&aggregate.expr, grid)?;
