@@ -10,12 +10,7 @@ import {
   completionKeymap,
   acceptCompletion,
 } from "../vendor/@codemirror/autocomplete/dist/index.js";
-import {
-  defaultKeymap,
-  history,
-  historyKeymap,
-  indentWithTab,
-} from "../vendor/@codemirror/commands/dist/index.js";
+import { defaultKeymap, history, historyKeymap } from "../vendor/@codemirror/commands/dist/index.js";
 import { json, jsonParseLinter } from "../vendor/@codemirror/lang-json/dist/index.js";
 import {
   HighlightStyle,
@@ -164,12 +159,13 @@ class Editor extends HTMLElement {
           placeholder(this.hint),
           EditorView.contentAttributes.of({ "aria-label": this.label }),
           keymap.of([
+            // Without a completion, Tab leaves the field: the keyboard must never be caught in it.
             { key: "Tab", run: acceptCompletion },
             { key: "Mod-Enter", run },
             ...(this.runs ? [{ key: "Shift-Enter", run: newLine }] : []),
             ...closeBracketsKeymap,
             ...completionKeymap,
-            ...(this.runs ? [{ key: "Enter", run }] : [indentWithTab]),
+            ...(this.runs ? [{ key: "Enter", run }] : []),
             ...defaultKeymap,
             ...historyKeymap,
           ]),

@@ -16,6 +16,7 @@ const PAGES = [
   { label: "Flags", what: "page", icon: "flags", href: "/flags" },
   { label: "Flag debt", what: "page", icon: "flags", href: "/flags?view=debt" },
   { label: "New flag", what: "action", icon: "plus", href: "/flags?view=new" },
+  { label: "Import flagd file", what: "action", icon: "plus", href: "/flags?view=import" },
   { label: "Resources", what: "page", icon: "resources", href: "/resources" },
   { label: "Audit", what: "page", icon: "audit", href: "/audit" },
   { label: "Access: tokens", what: "page", icon: "access", href: "/access/tokens" },

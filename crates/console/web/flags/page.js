@@ -10,6 +10,7 @@ import { flagPath, navigate, query, setQuery } from "../shell/router.js";
 import { debtChips } from "./switch.js";
 import { flagColumns } from "./columns.js";
 import "./create.js";
+import "./import.js";
 
 /** @import { Flag, Debt } from "../shell/words.js" */
 
@@ -182,10 +183,11 @@ class Flags extends Element {
           { href: "/flags", text: "All", count: this.flags?.length, current: view === "" },
           { href: "/flags?view=debt", text: "Debt", count: this.debt?.length, current: view === "debt" },
           { href: "/flags?view=new", text: "New flag", current: view === "new" },
+          { href: "/flags?view=import", text: "Import", current: view === "import" },
         ])}
       </div>
       ${refusal(this.error)}
-      ${view === "debt" ? this.debtList() : view === "new" ? html`<ms-new-flag></ms-new-flag>` : this.list()}
+      ${view === "debt" ? this.debtList() : view === "new" ? html`<ms-new-flag></ms-new-flag>` : view === "import" ? html`<ms-import-flags></ms-import-flags>` : this.list()}
     </div>`;
   }
 }
