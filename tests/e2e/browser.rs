@@ -199,7 +199,7 @@ async fn the_keyboard_alone_suffices() {
         )
         .await;
     press(&browser, &["Enter"]).await;
-    let page = "return location.pathname === '/flags/old-search' && !document.querySelector('dialog[open]')";
+    let page = "return document.querySelector('ms-flag') && !document.querySelector('dialog[open]')";
     browser.wait("the flag's page", page).await;
     press(&browser, &["?"]).await;
     browser

@@ -13,6 +13,7 @@
 
 mod access;
 mod browser;
+mod commands;
 mod flags;
 mod openapi;
 mod prometheus;
