@@ -12,6 +12,14 @@ use super::aggregate::{Group, groups};
 use super::eval::Evaluator;
 use super::grid::{Cell, Grid, Row};
 
+/// The best so far, the worst of them first: a heap that treats ties as Prometheus' does, so that both choose the same.
+struct Best {
+    top: bool,
+    most: usize,
+    /// Row and value.
+    heap: Vec<(usize, f64)>,
+}
+
 // === impl Evaluator ===
 
 impl Evaluator<'_> {
@@ -103,10 +111,10 @@ impl Evaluator<'_> {
         step: usize,
         k: f64,
     ) -> Vec<usize> {
-        let mut floats: Vec<(usize, f64)> = Vec::new();
+        let mut best = Best { top: aggregate.op == AggregateOp::TopK, most: count(k), heap: Vec::new() };
         for i in &group.rows {
             match rows.get(*i).and_then(|r| r.cells.get(step)) {
-                Some(Cell::Float(v)) => floats.push((*i, *v)),
+                Some(Cell::Float(v)) => best.offer(*i, *v),
                 Some(Cell::Histogram(_)) if k >= 1.0 => {
                     self.note(
                         aggregate.expr.span,
@@ -116,10 +124,70 @@ impl Evaluator<'_> {
                 _ => {}
             }
         }
-        let top = aggregate.op == AggregateOp::TopK;
-        floats.sort_by(|(_, a), (_, b)| better(*a, *b, top));
-        floats.truncate(count(k));
-        floats.into_iter().map(|(i, _)| i).collect()
+        best.in_order()
+    }
+}
+
+// === impl Best ===
+
+impl Best {
+    /// Takes the sample in when there is room, or when it is better than the worst so far.
+    fn offer(&mut self, row: usize, v: f64) {
+        if self.heap.len() < self.most {
+            self.heap.push((row, v));
+            self.rise();
+            return;
+        }
+        if let Some((at, worst)) = self.heap.first_mut()
+            && better(v, *worst, self.top) == Ordering::Less
+        {
+            (*at, *worst) = (row, v);
+            self.sink();
+        }
+    }
+
+    /// Moves the last element up to its place.
+    fn rise(&mut self) {
+        let mut at = self.heap.len().saturating_sub(1);
+        while at > 0 {
+            let parent = (at - 1) / 2;
+            if !self.is_worse(at, parent) {
+                return;
+            }
+            self.heap.swap(at, parent);
+            at = parent;
+        }
+    }
+
+    /// Moves the first element down to its place.
+    fn sink(&mut self) {
+        let mut at = 0;
+        loop {
+            let left = 2 * at + 1;
+            if left >= self.heap.len() {
+                return;
+            }
+            let child = if self.is_worse(left + 1, left) { left + 1 } else { left };
+            if !self.is_worse(child, at) {
+                return;
+            }
+            self.heap.swap(at, child);
+            at = child;
+        }
+    }
+
+    fn is_worse(&self, i: usize, j: usize) -> bool {
+        match (self.heap.get(i), self.heap.get(j)) {
+            (Some((_, a)), Some((_, b))) => a.is_nan() || better(*a, *b, self.top) == Ordering::Greater,
+            _ => false,
+        }
+    }
+
+    /// The rows, best first.
+    fn in_order(mut self) -> Vec<usize> {
+        let top = self.top;
+        self.heap.sort_by(|(_, a), (_, b)| better(*a, *b, top));
+        self.heap.into_iter().map(|(row, _)| row).collect()
     }
 }
 

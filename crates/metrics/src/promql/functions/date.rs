@@ -38,9 +38,13 @@ pub(crate) fn time_function(name: &str) -> Option<FloatFunction> {
     reason = "saturates; parts of dates are small"
 )]
 fn part(seconds: f64, f: fn(i64, i64) -> i64) -> Option<f64> {
-    // Half the range of 64 bits: dates beyond have no calendar, and sums must not overflow.
-    let seconds = (seconds as i64).clamp(i64::MIN / 4, i64::MAX / 4);
-    Some(f(seconds.div_euclid(DAY), seconds.rem_euclid(DAY)) as f64)
+    // What does not fit 64 bits, NaN included, is one second past the end of time in Go.
+    const PAST_END: (i64, i64) = (i64::MAX / DAY, i64::MAX % DAY + 1);
+    const BITS_63: f64 = 9_223_372_036_854_775_808.0;
+    let fits = (-BITS_63..BITS_63).contains(&seconds);
+    let whole = seconds as i64;
+    let (days, of_day) = if fits { (whole.div_euclid(DAY), whole.rem_euclid(DAY)) } else { PAST_END };
+    Some(f(days, of_day) as f64)
 }
 
 fn days_in_month(date: Date) -> i64 {
@@ -106,6 +110,13 @@ mod tests {
             assert_eq!(time_function(name).and_then(|f| f(t, &[])), Some(expected), "{name}");
         }
         assert_eq!(time_function("year").and_then(|f| f(-1.0, &[])), Some(1969.0));
+        for (name, expected) in
+            [("hour", 15.0), ("day_of_week", 0.0), ("day_of_year", 339.0), ("days_in_month", 31.0)]
+        {
+            for far in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300] {
+                assert_eq!(time_function(name).and_then(|f| f(far, &[])), Some(expected), "{name} of {far}");
+            }
+        }
         assert_eq!(rfc3339(1_700_000_000_120), "2023-11-14T22:13:20.12Z");
     }
 
