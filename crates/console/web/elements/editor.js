@@ -83,9 +83,13 @@ const LOOKS = EditorView.theme({
   },
 });
 
+const parseJson = jsonParseLinter();
+/** An empty field is not wrong yet. @param {EditorView} view */
+const lintJson = (view) => (view.state.doc.length === 0 ? [] : parseJson(view));
+
 /** What a query field completes and highlights with; loaded when it is needed. */
 const languages = {
-  json: async () => [json(), linter(jsonParseLinter(), { delay: 300 })],
+  json: async () => [json(), linter(lintJson, { delay: 300 })],
   promql: async () => (await import("../explore/promql.js")).promql(),
   plain: async () => [],
 };

@@ -58,7 +58,7 @@ export function sampleTable(samples, unit) {
     value: (row) => row.value,
     cell: (row) =>
       html`<span title=${row.text}>${Number.isNaN(row.value) ? row.text : format(row.value, unit)}</span
-        >${unit === "short" ? "" : html` <span class="sub">${row.text}</span>`}`,
+        >${unit === "short" ? "" : html` <span class="sub wide">${row.text}</span>`}`,
   });
   return table({
     label: "Result",
