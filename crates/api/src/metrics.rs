@@ -97,7 +97,7 @@ fn series_endpoints() -> Vec<Endpoint> {
 }
 
 fn text_endpoints() -> Vec<Endpoint> {
-    let rows = json!({"type": "integer", "minimum": 1, "maximum": 10_000});
+    let rows = json!({"type": "integer", "minimum": 0, "maximum": 10_000});
     vec![
         gives(Endpoint::get(
             "/api/mainstay/v1/metrics/metadata",

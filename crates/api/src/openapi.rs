@@ -81,8 +81,10 @@ fn operation(
     });
     if let Some(fields) = operation.as_object_mut() {
         if let Some(body) = &endpoint.takes {
-            fields
-                .insert("requestBody".into(), json!({"required": true, "content": content(body, generator)}));
+            // The fields of a form may also stand in the query string, or all be left out.
+            let required = body.media == "application/json";
+            let described = json!({"required": required, "content": content(body, generator)});
+            fields.insert("requestBody".into(), described);
         }
         match endpoint.needs {
             Needs::Public => {
