@@ -5,6 +5,7 @@ pub mod chunk;
 pub mod conformance;
 pub mod histogram;
 mod number;
+pub mod pattern;
 pub mod promql;
 pub mod sample;
 pub mod source;

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use kernel::Labels;
 
 use crate::histogram::HistogramSample;
+use crate::pattern;
 use crate::sample::Sample;
 
 /// How a matcher compares.
@@ -130,9 +131,7 @@ impl Matcher {
     pub fn new(name: &str, op: MatchOp, value: &str) -> Result<Self, regex::Error> {
         let pattern = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => {
-                Some(regex::RegexBuilder::new(&format!("^(?s:{value})$")).size_limit(1 << 20).build()?)
-            }
+            MatchOp::Regex | MatchOp::NotRegex => Some(pattern::anchored(value)?),
         };
         Ok(Self { name: name.to_owned(), op, value: value.to_owned(), pattern })
     }

@@ -306,6 +306,13 @@ proptest! {
     }
 
     #[test]
+    fn any_pattern_compiles_or_is_refused(text in "[\\[\\]{}()\\\\^$*+?|.,:&~<>QEdwsbx0-9a-cé-]{0,16}") {
+        let _ = metrics::pattern::anchored(&text);
+        let quoted = metrics::pattern::anchored(&format!("\\Q{}\\E", text.replace("\\E", "")));
+        prop_assert!(quoted.unwrap().is_match(&text.replace("\\E", "")));
+    }
+
+    #[test]
     fn printing_and_formatting_keep_the_query(text in query()) {
         let (_, same) = fuzz_one(text.as_bytes());
         prop_assert!(same, "{text}");

@@ -5,16 +5,16 @@ use kernel::METRIC_NAME;
 use super::super::engine::Row;
 use super::super::error::QueryError;
 use super::super::quote;
+use crate::pattern::anchored;
 
 /// `label_replace`: `texts` are destination, replacement, source, pattern.
 pub(crate) fn replace(mut rows: Vec<Row>, texts: &[String]) -> Result<Vec<Row>, QueryError> {
     let [target, replacement, source, pattern] = texts else {
         return Err(QueryError::execution("label_replace takes four strings"));
     };
-    let regex =
-        regex::RegexBuilder::new(&format!("^(?s:{pattern})$")).size_limit(1 << 20).build().map_err(|_| {
-            QueryError::execution(format!("invalid regular expression in label_replace(): {pattern}"))
-        })?;
+    let regex = anchored(pattern).map_err(|_| {
+        QueryError::execution(format!("invalid regular expression in label_replace(): {pattern}"))
+    })?;
     if target.is_empty() {
         return Err(QueryError::execution(format!(
             "invalid destination label name in label_replace(): {target}"
