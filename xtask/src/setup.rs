@@ -11,8 +11,12 @@ use crate::stage::Tally;
 use crate::workspace::{root, target};
 
 /// A Debian package and the program by which we know that it is there.
-const DEBIAN: &[(&str, &str)] =
-    &[("chromium", "chromium"), ("chromium-driver", "chromedriver"), ("prometheus", "promtool")];
+const DEBIAN: &[(&str, &str)] = &[
+    ("chromium", "chromium"),
+    ("chromium-driver", "chromedriver"),
+    ("prometheus", "promtool"),
+    ("prometheus-node-exporter", "prometheus-node-exporter"),
+];
 
 /// Debian's hook that is asked before a package starts its services; 101 forbids it.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
