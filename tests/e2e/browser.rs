@@ -139,14 +139,13 @@ async fn a_flag_is_flipped_with_a_reason_and_the_ledger_says_so() {
     type_text(&browser, "too many errors").await;
     browser.screenshot("flag-turn-off").await;
     press(&browser, &["Enter"]).await;
-    browser
-        .wait(
-            "the state",
-            "return document.querySelector('main').innerText.toLowerCase().includes('disabled')",
-        )
-        .await;
-    let flag = operator.get("/api/mainstay/v1/flags/new-checkout").await.ok();
-    assert_eq!(flag["state"], "DISABLED");
+    until_async("the flag to be off", Duration::from_secs(10), async || {
+        let flag = operator.get("/api/mainstay/v1/flags/new-checkout").await.ok();
+        (flag["state"] == "DISABLED").then_some(())
+    })
+    .await;
+    let button = "[...document.querySelectorAll('button')].some((b) => /^turn on/i.test(b.innerText.trim()))";
+    browser.wait("the page to say so", &format!("return {button}")).await;
     let history = operator.get("/api/mainstay/v1/resources/Flag/new-checkout/history").await.ok();
     assert_eq!(history["items"][0]["reason"], "too many errors");
     assert!(history["items"][0]["actor"].to_string().contains("admin"), "{history}");

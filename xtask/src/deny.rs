@@ -27,6 +27,16 @@ struct Deny {
 #[derive(Debug, Deserialize)]
 struct Licenses {
     allow: Vec<String>,
+    #[serde(default)]
+    exceptions: Vec<Exception>,
+}
+
+/// A licence that one crate may have.
+#[derive(Debug, Deserialize)]
+struct Exception {
+    #[serde(rename = "crate")]
+    name: String,
+    allow: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,7 +74,7 @@ fn check(deny: &Deny, packages: &[&Package]) -> Vec<Finding> {
         };
         match &package.license {
             None => find("names no licence".to_owned()),
-            Some(license) if !allows(&deny.licenses.allow, license) => {
+            Some(license) if !allows(&deny.licenses.of(&package.name), license) => {
                 find(format!("its licence `{license}` is not allowed by deny.toml"));
             }
             Some(_) => {}
@@ -81,6 +91,14 @@ fn check(deny: &Deny, packages: &[&Package]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+impl Licenses {
+    /// What that crate may have.
+    fn of(&self, name: &str) -> Vec<String> {
+        let own = self.exceptions.iter().filter(|exception| exception.name == name);
+        self.allow.iter().chain(own.flat_map(|exception| &exception.allow)).cloned().collect()
+    }
 }
 
 fn doubles(packages: &[&Package]) -> BTreeMap<String, Vec<String>> {
@@ -167,7 +185,7 @@ mod tests {
     #[test]
     fn banned_unlicensed_and_foreign_packages_are_refused() {
         let deny: Deny = toml::from_str(
-            "[licenses]\nallow = [\"MIT\"]\n[bans]\ndeny = [{ crate = \"cmake\", reason = \"heavy\" }]",
+            "[licenses]\nallow = [\"MIT\"]\nexceptions = [{ crate = \"excepted\", allow = [\"MPL-2.0\"] }]\n[bans]\ndeny = [{ crate = \"cmake\", reason = \"heavy\" }]",
         )
         .unwrap();
         let package = |name: &str, license: Option<&str>, source: Option<&str>| Package {
@@ -185,6 +203,8 @@ mod tests {
         check(package("ours", None, None), 0);
         check(package("cmake", Some("MIT"), registry), 1);
         check(package("bare", None, registry), 1);
+        check(package("excepted", Some("MPL-2.0"), registry), 0);
+        check(package("other", Some("MPL-2.0"), registry), 1);
         check(package("git", Some("MIT"), Some("git+https://example.org")), 1);
     }
 }

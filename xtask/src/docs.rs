@@ -1,7 +1,7 @@
 //! `cargo xtask docs`: keeps what docs/ says of the command line the same as what the command line says of itself.
 //!
-//! A page holds, between `<!-- help: mainstay flag set -->` and `<!-- /help -->`, what `mainstay flag set --help` prints;
-//! the text around it is written by people. Every top-level command has a page of its name in docs/commands/. Man pages
+//! A page holds, in a fenced block that opens with "```text mainstay flag set --help", what that command prints; the text
+//! around it is written by people. Every top-level command has a page of its name in docs/commands/. Man pages
 //! and completions are made by the binary itself (`mainstay man`, `mainstay completions`) and not kept here.
 
 use std::process::Command;
@@ -14,14 +14,13 @@ use crate::workspace::{root, target};
 
 /// What `cargo xtask docs --help` says.
 pub const HELP: &str = "\
-Asks the built `mainstay` for its help texts and writes them between the markers
-`<!-- help: mainstay COMMAND -->` and `<!-- /help -->` of the pages in docs/; begins docs/commands/COMMAND.md for each
-command that has no page.
+Asks the built `mainstay` for its help texts and writes them into the fenced blocks of the pages in docs/ that open with
+\"```text mainstay COMMAND --help\"; begins docs/commands/COMMAND.md for each command that has no page.
 
   --check   write nothing; fail where a page is not current";
 
-const OPENS: &str = "<!-- help: ";
-const CLOSES: &str = "<!-- /help -->";
+const OPENS: &str = "```text mainstay ";
+const CLOSES: &str = "```";
 
 /// The command.
 pub fn run(arguments: &[String]) -> Result<(), String> {
@@ -48,7 +47,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
             path.clone(),
             "the command has no page; run `cargo xtask docs`, then write it",
         ));
-        pages.push((path, format!("# mainstay {command}\n\n{OPENS}mainstay {command} -->\n{CLOSES}\n")));
+        pages.push((path, beginning(command)?));
     }
     for (path, text) in &pages {
         let current = refresh(text, help).map_err(|error| format!("{path}: {error}"))?;
@@ -90,6 +89,15 @@ fn help(words: &[&str]) -> Result<String, String> {
     Ok(ran.lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n"))
 }
 
+/// The first form of a command's page: its help, and that of each command below it.
+fn beginning(command: &str) -> Result<String, String> {
+    let mut page = format!("# mainstay {command}\n\n{OPENS}{command} --help\n{CLOSES}\n");
+    for below in commands(&help(&[command])?) {
+        page += &format!("\n## mainstay {command} {below}\n\n{OPENS}{command} {below} --help\n{CLOSES}\n");
+    }
+    Ok(page)
+}
+
 /// Names of the commands that a help text lists.
 fn commands(help: &str) -> Vec<String> {
     let lines = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
@@ -109,11 +117,16 @@ fn refresh(text: &str, help: impl Fn(&[&str]) -> Result<String, String>) -> Resu
     while let Some(line) = lines.next() {
         fresh += line;
         fresh.push('\n');
-        let Some(command) = line.strip_prefix(OPENS).and_then(|rest| rest.strip_suffix(" -->")) else {
+        let Some(command) = line.strip_prefix(OPENS).and_then(|rest| rest.strip_suffix("--help")) else {
             continue;
         };
-        let words: Vec<&str> = command.split_whitespace().skip(1).collect();
-        fresh += &format!("\n```text\n{}\n```\n\n{CLOSES}\n", help(&words)?.trim_end());
+        let words: Vec<&str> = command.split_whitespace().collect();
+        fresh += &format!(
+            "{}
+{CLOSES}
+",
+            help(&words)?.trim_end()
+        );
         if !lines.any(|line| line == CLOSES) {
             return Err(format!("`{line}` has no `{CLOSES}`"));
         }
@@ -128,15 +141,15 @@ mod tests {
     #[test]
     fn blocks_are_filled_and_the_rest_stays() {
         let help = |words: &[&str]| Ok(format!("help of {}", words.join(" ")));
-        let page = "# Flags\n<!-- help: mainstay flag set -->\nold\n<!-- /help -->\nBy hand.\n";
+        let page = "# Flags\n```text mainstay flag set --help\nold\n```\nBy hand.\n";
         let fresh = refresh(page, help).unwrap();
-        assert!(fresh.contains("\n```text\nhelp of flag set\n```\n"), "{fresh}");
+        assert!(fresh.contains("```text mainstay flag set --help\nhelp of flag set\n```\n"), "{fresh}");
         assert!(
             fresh.starts_with("# Flags\n") && fresh.ends_with("By hand.\n") && !fresh.contains("old"),
             "{fresh}"
         );
         assert_eq!(refresh(&fresh, help).unwrap(), fresh);
-        assert!(refresh("<!-- help: mainstay x -->\n", help).is_err());
+        assert!(refresh("```text mainstay x --help\n", help).is_err());
     }
 
     #[test]
