@@ -60,11 +60,12 @@ fn run(dir: &Path, durability: Durability, hosts: usize, minutes: i64) {
         head.memory_bytes / head.series.max(1)
     );
     drop(store);
-    let began = Instant::now();
+    let began = (Instant::now(), cpu());
     let (store, recovery) = Store::open(options.clone(), later).unwrap();
     println!(
-        "  opening, not closed    {:>12.1} ms, with {} samples of {} series in the log, {} B per series after it",
-        began.elapsed().as_secs_f64() * 1e3,
+        "  opening, not closed    {:>12.1} ms, {:.0} ms CPU, with {} samples of {} series in the log, {} B per series after it",
+        began.0.elapsed().as_secs_f64() * 1e3,
+        (cpu() - began.1) * 1e3,
         recovery.samples,
         recovery.series,
         store.stats().memory_bytes / store.stats().series.max(1)

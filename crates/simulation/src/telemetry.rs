@@ -3,6 +3,7 @@
 //! everything until retention takes it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use kernel::{Labels, METRIC_NAME, Timestamp};
 use metrics::sample::{FamilyMetadata, Sample, SeriesBatch};
@@ -102,6 +103,23 @@ impl SeriesSource for SimTelemetry {
         });
         let limit = selection.max_samples;
         if read > limit { Err(SourceError::TooManySamples { limit }) } else { Ok(found) }
+    }
+
+    fn scan(
+        &self,
+        selection: &Selection<'_>,
+        visit: &mut dyn FnMut(Series) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
+        let limit = selection.max_samples;
+        for series in self.select(&Selection { max_samples: u64::MAX, ..selection.clone() })? {
+            if series.samples.len() as u64 > limit {
+                return Err(SourceError::TooManySamples { limit });
+            }
+            if visit(series).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,8 @@
 //! What every store of metrics must do, as one suite over the `Telemetry` port. An adapter's test calls [`run`].
 #![allow(clippy::unwrap_used, reason = "tests say what is wrong by failing")]
 
+use std::ops::ControlFlow;
+
 use kernel::{Labels, Span, Timestamp};
 use metrics::sample::{FamilyMetadata, MetricType, STALE_NAN, Sample, SeriesBatch};
 use metrics::source::{MatchOp, Matcher, Selection, SourceError};
@@ -198,6 +200,20 @@ fn reading_is_bounded(telemetry: &dyn Telemetry) {
     };
     assert_eq!(read(10).unwrap().len(), 5);
     assert_eq!(read(9).err(), Some(SourceError::TooManySamples { limit: 9 }));
+    // One at a time, the bound is each one's own, and the reader may stop.
+    let scan = |max_samples, most| {
+        let mut seen = Vec::new();
+        let selection = Selection { matchers: &[], start: NOW, end: NOW + 1000, max_samples };
+        telemetry.scan(&selection, &mut |series| {
+            seen.push(series.labels);
+            if seen.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok::<_, SourceError>(seen)
+    };
+    let all = telemetry.series(&[], NOW, NOW + 1000, usize::MAX).unwrap();
+    assert_eq!(scan(2, 9).unwrap(), all);
+    assert_eq!(scan(2, 3).unwrap(), all.get(..3).unwrap());
+    assert_eq!(scan(1, 9).err(), Some(SourceError::TooManySamples { limit: 1 }));
 }
 
 fn families_are_kept(telemetry: &dyn Telemetry) {

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use kernel::{Labels, Timestamp};
+use kernel::Timestamp;
 use metrics::sample::Sample;
 
-use crate::block::reader::{Block, SeriesReader};
+use crate::block::reader::Block;
+use crate::block::walk::{self, Walk};
 use crate::block::writer::{BlockWriter, Identity};
-use crate::block::{ChunkRef, DAY_LEVEL, window};
+use crate::block::{DAY_LEVEL, window};
 use crate::blocks::{ASK_EVERY, BlockSet, Blocks, GoOn, Publication, block_id, partition};
 use crate::options::Options;
 use crate::port::StoreError;
@@ -102,53 +103,24 @@ impl Merge {
     }
 }
 
-/// One input, at its next series.
-struct Input<'a> {
-    reader: SeriesReader<'a>,
-    next: u32,
-    series: u32,
-    current: Option<(Labels, Vec<ChunkRef>)>,
-}
-
-impl Input<'_> {
-    fn advance(&mut self) -> Result<(), StoreError> {
-        self.current = if self.next < self.series { Some(self.reader.series(self.next)?) } else { None };
-        self.next += 1;
-        Ok(())
-    }
-}
-
 fn fill(writer: &mut BlockWriter, inputs: &[Arc<Block>], go_on: GoOn<'_>) -> Result<(), StoreError> {
-    let mut inputs: Vec<Input<'_>> = inputs
+    let all = |block: &Block| (0..block.meta.series as u32).collect();
+    let mut walks = inputs
         .iter()
-        .map(|block| Input {
-            reader: block.series_reader(READ_AHEAD),
-            next: 0,
-            series: block.meta.series as u32,
-            current: None,
-        })
-        .collect();
-    for input in &mut inputs {
-        input.advance()?;
-    }
+        .map(|block| Walk::new(block, all(block), (i64::MIN, i64::MAX), READ_AHEAD))
+        .collect::<Result<Vec<_>, _>>()?;
     for number in 0_usize.. {
-        if number % ASK_EVERY == 0 {
+        if number.is_multiple_of(ASK_EVERY) {
             go_on()?;
         }
-        let least =
-            inputs.iter().filter_map(|input| input.current.as_ref().map(|(labels, _)| labels)).min().cloned();
-        let Some(labels) = least else { return Ok(()) };
+        let Some(labels) = walk::least(&walks).cloned() else { break };
         let mut runs = Vec::new();
-        for input in &mut inputs {
-            if input.current.as_ref().is_none_or(|(other, _)| *other != labels) {
-                continue;
-            }
+        for walk in &mut walks {
             let mut run: Vec<Sample> = Vec::new();
-            for chunk in input.current.take().map(|(_, chunks)| chunks).unwrap_or_default() {
-                input.reader.samples(&chunk, &mut run)?;
+            for chunk in walk.take(&labels)?.unwrap_or_default() {
+                walk.reader.samples(&chunk, &mut run)?;
             }
             runs.push(run);
-            input.advance()?;
         }
         writer.add(&labels, &merge(runs))?;
     }

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use kernel::{Labels, Timestamp};
+use kernel::Timestamp;
 
 use crate::blocks::{Blocks, Broken};
 use crate::catalogue::Catalogue;
 use crate::disk;
 use crate::flush;
-use crate::head::Head;
+use crate::head::{Head, Place};
 use crate::options::{INGEST_SHARE, Options};
 use crate::port::StoreError;
 use crate::store::{Parts, Store};
@@ -60,7 +60,7 @@ impl Store {
         let mut replay = Replay {
             head: Head::new(),
             blocks,
-            names: HashMap::new(),
+            names: HashMap::default(),
             budget: options.memory_limit / 100 * INGEST_SHARE,
             written_out: false,
             now,
@@ -91,7 +91,8 @@ impl Store {
 struct Replay {
     head: Head,
     blocks: Blocks,
-    names: HashMap<u64, Labels>,
+    /// What an id of the log means. No series is forgotten meanwhile, so places stay.
+    names: HashMap<u64, Place, foldhash::fast::RandomState>,
     budget: u64,
     /// Whether the head had to be written out meanwhile. The log counts as written only once all of it is: later records may
     /// name series by the labels of earlier ones.
@@ -123,10 +124,10 @@ impl Replay {
     fn restore(&mut self, payload: &[u8]) -> Result<(), StoreError> {
         batch::read(payload, |entry| match entry {
             Entry::Define(id, labels) => {
-                self.names.insert(id, labels);
+                self.names.insert(id, self.head.activate(&labels));
             }
             Entry::Samples(id, samples) => match self.names.get(&id) {
-                Some(labels) => self.recovery.samples += self.head.restore(labels, &samples),
+                Some(place) => self.recovery.samples += self.head.restore(*place, samples),
                 None => self.recovery.unnamed_samples += samples.len() as u64,
             },
         })

@@ -1,13 +1,15 @@
 //! Reading: the head first, then the blocks, merged. Of two samples of a series at one time the older block's is served,
 //! and a block's before the head's: the one accepted first.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use kernel::Labels;
 use metrics::sample::Sample;
 use metrics::source::{Matcher, Selection, Series, SeriesSource, SourceError};
 
-use crate::block::reader::Block;
+use crate::block::ChunkRef;
+use crate::block::walk::{self, Walk};
 use crate::matching;
 use crate::port::StoreError;
 use crate::store::Store;
@@ -20,86 +22,21 @@ type Runs = Vec<Vec<Sample>>;
 
 impl SeriesSource for Store {
     fn select(&self, selection: &Selection<'_>) -> Result<Vec<Series>, SourceError> {
-        let mut budget = Budget { left: selection.max_samples, limit: selection.max_samples };
-        let mut found = Found::default();
-        // The head first: what a flush moves meanwhile is then seen twice at worst, never missed.
-        let mut recent: Vec<(Labels, Vec<Sample>)> = Vec::new();
-        let mut spent = Ok(());
-        self.head.select(selection.matchers, selection.start, selection.end, |labels, samples| {
-            spent = budget.spend(samples.len());
-            recent.push((labels.clone(), samples));
-            spent.is_ok()
-        });
-        spent?;
-        let set = self.blocks.set();
-        for block in set.overlapping(selection.start, selection.end).map_err(unreadable)? {
-            read_block(block, selection, &mut budget, &mut found)?;
-        }
-        for (labels, samples) in recent {
-            found.add(labels, samples);
-        }
-        Ok(found.finish())
-    }
-}
-
-/// Series by labels, each with its runs.
-#[derive(Default)]
-struct Found {
-    at: HashMap<Labels, usize, foldhash::fast::RandomState>,
-    series: Vec<(Labels, Runs)>,
-}
-
-impl Found {
-    fn add(&mut self, labels: Labels, run: Vec<Sample>) {
-        match self.at.get(&labels).and_then(|at| self.series.get_mut(*at)) {
-            Some((_, runs)) => runs.push(run),
-            None => {
-                self.at.insert(labels.clone(), self.series.len());
-                self.series.push((labels, vec![run]));
-            }
-        }
+        let mut found = Vec::new();
+        self.walk(selection, Budget::of_all(selection), &mut |series| {
+            found.push(series);
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
     }
 
-    fn finish(mut self) -> Vec<Series> {
-        // Stable sorting makes use of the order that each block brings along.
-        self.series.sort_by(|(a, _), (b, _)| a.cmp(b));
-        self.series.into_iter().map(|(labels, runs)| Series::new(labels, merge(runs))).collect()
+    fn scan(
+        &self,
+        selection: &Selection<'_>,
+        visit: &mut dyn FnMut(Series) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
+        self.walk(selection, Budget::of_each(selection), visit)
     }
-}
-
-fn read_block(
-    block: &Block,
-    selection: &Selection<'_>,
-    budget: &mut Budget,
-    found: &mut Found,
-) -> Result<(), SourceError> {
-    let numbers = matching::resolve(block, selection.matchers).map_err(unreadable)?;
-    let mut reader = block.series_reader(READ_AHEAD);
-    for number in numbers {
-        let (labels, chunks) = reader.series(number).map_err(unreadable)?;
-        let mut run = Vec::new();
-        for chunk in chunks.iter().filter(|c| c.first <= selection.end && selection.start <= c.last) {
-            let whole = selection.start <= chunk.first && chunk.last <= selection.end;
-            if whole {
-                // Before they are decoded: a query over its limit should not get to fill the memory.
-                budget.spend(chunk.count as usize)?;
-            }
-            let before = run.len();
-            reader.samples(chunk, &mut run).map_err(unreadable)?;
-            if !whole {
-                let mut at = 0;
-                run.retain(|sample: &Sample| {
-                    at += 1;
-                    at <= before || (selection.start <= sample.t && sample.t <= selection.end)
-                });
-                budget.spend(run.len() - before)?;
-            }
-        }
-        if !run.is_empty() {
-            found.add(labels, run);
-        }
-    }
-    Ok(())
 }
 
 fn unreadable(error: StoreError) -> SourceError {
@@ -107,6 +44,61 @@ fn unreadable(error: StoreError) -> SourceError {
 }
 
 impl Store {
+    /// Gives the selected series to `visit` in order of labels. What lies in blocks is decoded when its turn comes.
+    fn walk(
+        &self,
+        selection: &Selection<'_>,
+        mut budget: Budget,
+        visit: &mut dyn FnMut(Series) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
+        let range = (selection.start, selection.end);
+        // The head first: what a flush moves meanwhile is then seen twice at worst, never missed.
+        let mut recent = self.recent(selection, &mut budget)?.into_iter().peekable();
+        let set = self.blocks.set();
+        let mut walks = Vec::new();
+        for block in set.overlapping(range.0, range.1).map_err(unreadable)? {
+            let numbers = matching::resolve(block.as_ref(), selection.matchers).map_err(unreadable)?;
+            walks.push(Walk::new(block, numbers, range, READ_AHEAD).map_err(unreadable)?);
+        }
+        loop {
+            let next = walk::least(&walks).into_iter().chain(recent.peek().map(|(labels, _)| labels)).min();
+            let Some(labels) = next.cloned() else { return Ok(()) };
+            budget.next_series();
+            let mut runs = Vec::with_capacity(walks.len() + 1);
+            for walk in &mut walks {
+                if let Some(chunks) = walk.take(&labels).map_err(unreadable)? {
+                    runs.push(read_chunks(walk, &chunks, range, &mut budget)?);
+                }
+            }
+            if let Some((_, samples)) = recent.next_if(|(other, _)| *other == labels) {
+                runs.push(samples);
+            }
+            let samples = merge(runs);
+            if !samples.is_empty() && visit(Series::new(labels, samples)).is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What the head has of the selection, sorted by labels.
+    fn recent(
+        &self,
+        selection: &Selection<'_>,
+        budget: &mut Budget,
+    ) -> Result<Vec<(Labels, Vec<Sample>)>, SourceError> {
+        let mut recent: Vec<(Labels, Vec<Sample>)> = Vec::new();
+        let mut spent = Ok(());
+        self.head.select(selection.matchers, selection.start, selection.end, |labels, samples| {
+            budget.next_series();
+            spent = budget.spend(samples.len());
+            recent.push((labels.clone(), samples));
+            spent.is_ok()
+        });
+        spent?;
+        recent.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(recent)
+    }
+
     /// The series that satisfy `matchers` and may have samples within `start..=end`, sorted, at most `limit`.
     ///
     /// # Errors
@@ -222,13 +214,29 @@ impl Store {
 }
 
 /// How many samples a selection may still read.
-pub(crate) struct Budget {
+struct Budget {
     left: u64,
     limit: u64,
+    /// Whether each series has the limit to itself.
+    each: bool,
 }
 
 impl Budget {
-    pub(crate) fn spend(&mut self, samples: usize) -> Result<(), SourceError> {
+    fn of_all(selection: &Selection<'_>) -> Self {
+        Self { left: selection.max_samples, limit: selection.max_samples, each: false }
+    }
+
+    fn of_each(selection: &Selection<'_>) -> Self {
+        Self { each: true, ..Self::of_all(selection) }
+    }
+
+    fn next_series(&mut self) {
+        if self.each {
+            self.left = self.limit;
+        }
+    }
+
+    fn spend(&mut self, samples: usize) -> Result<(), SourceError> {
         match self.left.checked_sub(samples as u64) {
             Some(left) => {
                 self.left = left;
@@ -237,6 +245,33 @@ impl Budget {
             None => Err(SourceError::TooManySamples { limit: self.limit }),
         }
     }
+}
+
+/// The samples of `chunks` within `start..=end`.
+fn read_chunks(
+    walk: &mut Walk<'_>,
+    chunks: &[ChunkRef],
+    (start, end): (i64, i64),
+    budget: &mut Budget,
+) -> Result<Vec<Sample>, SourceError> {
+    let mut run = Vec::new();
+    for chunk in chunks {
+        let before = run.len();
+        if start <= chunk.first && chunk.last <= end {
+            // Before they are decoded: a query over its limit should not get to fill the memory.
+            budget.spend(chunk.count as usize)?;
+            walk.reader.samples(chunk, &mut run).map_err(unreadable)?;
+            continue;
+        }
+        walk.reader.samples(chunk, &mut run).map_err(unreadable)?;
+        let decoded = run.get(before..).unwrap_or_default();
+        let from = before + decoded.partition_point(|sample| sample.t < start);
+        let until = before + decoded.partition_point(|sample| sample.t <= end);
+        run.truncate(until);
+        run.drain(before..from.min(until));
+        budget.spend(run.len() - before)?;
+    }
+    Ok(run)
 }
 
 /// One ascending run, one sample a time; of several at a time the earliest run's.

@@ -4,9 +4,10 @@
 mod world;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use kernel::{Labels, Span};
-use metrics::source::MatchOp;
+use metrics::source::{MatchOp, Selection, SeriesSource};
 use proptest::prelude::*;
 use store::{Durability, Options, Store};
 use world::{DAY, HOUR, MINUTE, all, at, batch, labels, matcher, pairs, select};
@@ -120,6 +121,15 @@ impl Pair {
             .filter(|(_, samples)| !samples.is_empty())
             .collect();
         assert_eq!(served, wanted, "{start}..={end}");
+        let mut scanned = Vec::new();
+        let selection = Selection { matchers: &matchers, start, end, max_samples: u64::MAX };
+        self.store()
+            .scan(&selection, &mut |series| {
+                scanned.push((series.labels.clone(), pairs(&series)));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(scanned, wanted, "{start}..={end}");
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod index;
 pub(crate) mod reader;
+pub(crate) mod walk;
 pub(crate) mod writer;
 
 #[cfg(test)]

@@ -164,15 +164,27 @@ impl Head {
         applied
     }
 
-    /// Takes samples that the log gives back; nothing but an exact time twice is refused.
-    pub(crate) fn restore(&self, labels: &Labels, samples: &[Sample]) -> u64 {
+    /// Makes a series active, if it is not, and says where it is.
+    pub(crate) fn activate(&self, labels: &Labels) -> Place {
         let hash = self.hash(labels);
-        let Some(shard) = self.shards.get(self.shard_of(hash)) else { return 0 };
+        let number = self.shard_of(hash);
+        let slot = self.shards.get(number).map_or(0, |shard| {
+            let mut shard = shard.lock();
+            let before = (shard.bytes as u64, shard.samples);
+            let slot = shard.find(hash, labels).unwrap_or_else(|| self.add(&mut shard, hash, labels));
+            self.account(before, &shard);
+            slot
+        });
+        Place { shard: number as u32, slot }
+    }
+
+    /// Takes samples that the log gives back; nothing but an exact time twice is refused. Gives how many are new.
+    pub(crate) fn restore(&self, place: Place, samples: &[Sample]) -> u64 {
+        let Some(shard) = self.shards.get(place.shard as usize) else { return 0 };
         let mut shard = shard.lock();
         let before = (shard.bytes as u64, shard.samples);
-        let slot = shard.find(hash, labels).unwrap_or_else(|| self.add(&mut shard, hash, labels));
         let mut taken = 0;
-        shard.take(slot, samples, i64::MAX, |sample, outcome| {
+        shard.take(place.slot, samples, i64::MAX, |sample, outcome| {
             taken += u64::from(matches!(outcome, Taken::New));
             self.note_time(sample.t);
         });

@@ -20,11 +20,11 @@ pub(crate) struct BatchWriter {
 }
 
 /// One entry of a batch as read.
-pub(crate) enum Entry {
+pub(crate) enum Entry<'a> {
     /// From here on `id` means these labels.
     Define(u64, Labels),
     /// Samples of the series `id`.
-    Samples(u64, Vec<Sample>),
+    Samples(u64, &'a [Sample]),
 }
 
 impl BatchWriter {
@@ -92,7 +92,7 @@ impl BatchWriter {
 }
 
 /// Reads a payload, giving each entry to `each` in order: all definitions first.
-pub(crate) fn read(payload: &[u8], mut each: impl FnMut(Entry)) -> Result<(), Malformed> {
+pub(crate) fn read(payload: &[u8], mut each: impl FnMut(Entry<'_>)) -> Result<(), Malformed> {
     let mut cursor = Cursor(payload);
     cursor.text()?;
     for _ in 0..cursor.count()? {
@@ -109,19 +109,19 @@ pub(crate) fn read(payload: &[u8], mut each: impl FnMut(Entry)) -> Result<(), Ma
     };
     let (mut ids, mut counts, mut times, mut values) = (column()?, column()?, column()?, column()?);
     let (mut id, mut t) = (0_i64, 0_i64);
+    let mut samples = Vec::new();
     for _ in 0..series {
         id = id.wrapping_add(ids.signed()?);
         let count = counts.varint()?;
         if count > values.0.len() as u64 / 8 {
             return Err(Malformed);
         }
-        let samples = (0..count)
-            .map(|_| {
-                t = t.wrapping_add(times.signed()?);
-                Ok(Sample { t, v: f64::from_bits(values.u64()?) })
-            })
-            .collect::<Result<Vec<_>, Malformed>>()?;
-        each(Entry::Samples(id.cast_unsigned(), samples));
+        samples.clear();
+        for _ in 0..count {
+            t = t.wrapping_add(times.signed()?);
+            samples.push(Sample { t, v: f64::from_bits(values.u64()?) });
+        }
+        each(Entry::Samples(id.cast_unsigned(), &samples));
     }
     if cursor.is_empty() { Ok(()) } else { Err(Malformed) }
 }
