@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::metrics::promql::{Answer, ErrorKind, ExprKind, Options, Query, QueryError, parse};
 use ::metrics::sample::{Family, FamilyMetadata, MetricType};
@@ -130,7 +130,8 @@ impl Desk {
         let ticket = queue.next;
         queue.next += 1;
         queue.waiting.push_back(ticket);
-        let mut waited = Duration::ZERO;
+        // The machine's own clock: being woken for somebody else's turn is not waiting longer.
+        let deadline = Instant::now() + timeout.to_std();
         loop {
             if queue.running < self.limits.concurrent && queue.waiting.front() == Some(&ticket) {
                 queue.waiting.pop_front();
@@ -142,8 +143,7 @@ impl Desk {
             }
             let slice = Duration::from_millis(100);
             self.moved.wait_for(&mut queue, slice);
-            waited += slice;
-            if gone() || waited >= timeout.to_std() {
+            if gone() || Instant::now() >= deadline {
                 queue.waiting.retain(|waiting| *waiting != ticket);
                 drop(queue);
                 self.moved.notify_all();
@@ -161,6 +161,8 @@ impl Desk {
         let mut samples =
             family("mainstay_query_samples_total", MetricType::Counter, "Samples read by queries.");
         let mut running = family("mainstay_queries_running", MetricType::Gauge, "Queries being evaluated.");
+        // Before `spent`, in the order in which a turn takes them.
+        let running_now = self.queue.lock().running;
         let spent = self.spent.lock();
         for (outcome, count) in
             [("answered", spent.answered), ("failed", spent.failed), ("refused", spent.refused)]
@@ -169,7 +171,7 @@ impl Desk {
         }
         add(&mut seconds, "", &[], spent.seconds);
         add(&mut samples, "", &[], spent.samples as f64);
-        add(&mut running, "", &[], self.queue.lock().running as f64);
+        add(&mut running, "", &[], running_now as f64);
         vec![queries, seconds, samples, running]
     }
 }
@@ -354,5 +356,89 @@ fn matchers(text: &str) -> Result<Vec<Matcher>, QueryError> {
             Ok(selector.matchers)
         }
         _ => Err(QueryError::bad_data(expr.span, format!("{text:?} is not a series selector"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use kernel::FaultKind;
+
+    use super::*;
+
+    const NEVER: Span = Span::from_hours(1);
+
+    fn desk(concurrent: usize, waiting: usize) -> Desk {
+        Desk::new(Limits { concurrent, waiting, ..Limits::default() })
+    }
+
+    /// Waits until so many queries wait at the desk.
+    fn until_waiting(desk: &Desk, count: usize) {
+        while desk.queue.lock().waiting.len() != count {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn turns_are_given_in_order_and_a_full_line_refuses() {
+        let desk = desk(1, 2);
+        let (said, order) = mpsc::channel();
+        std::thread::scope(|scope| {
+            let first = desk.turn(NEVER, || false);
+            for name in ["second", "third"] {
+                let (desk, said) = (&desk, said.clone());
+                let already = desk.queue.lock().waiting.len();
+                scope.spawn(move || {
+                    let turn = desk.turn(NEVER, || false);
+                    said.send(name).unwrap();
+                    drop(turn);
+                });
+                until_waiting(desk, already + 1);
+            }
+            let Err(QueryFailure::Fault(fault)) = desk.turn(NEVER, || false) else {
+                panic!("there was a place")
+            };
+            assert_eq!((fault.kind, fault.retry_after), (FaultKind::Exhausted, Some(Span::from_secs(2))));
+            assert!(order.try_recv().is_err(), "nobody has gone before");
+            drop(first);
+        });
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), ["second", "third"]);
+        assert_eq!((desk.queue.lock().running, desk.spent.lock().refused), (0, 1));
+    }
+
+    #[test]
+    fn whoever_waits_too_long_or_has_gone_leaves_the_line() {
+        let desk = desk(1, 8);
+        let _running = desk.turn(NEVER, || false);
+        for (timeout, gone) in [(Span::from_millis(1), false), (NEVER, true)] {
+            let left = desk.turn(timeout, || gone);
+            assert!(matches!(left, Err(QueryFailure::TimedOut(after)) if after == timeout));
+            assert_eq!(desk.queue.lock().waiting.len(), 0);
+        }
+    }
+
+    #[test]
+    fn being_woken_for_somebody_else_is_not_waiting() {
+        let desk = desk(1, 8);
+        let running = desk.turn(NEVER, || false);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| desk.turn(Span::from_mins(1), || false).is_ok());
+            until_waiting(&desk, 1);
+            for _ in 0..2_000 {
+                desk.moved.notify_all();
+                std::thread::yield_now();
+            }
+            drop(running);
+            assert!(waiting.join().unwrap_or(false));
+        });
+    }
+
+    #[test]
+    fn as_many_as_may_run_at_once() {
+        let desk = desk(2, 8);
+        let _both = [desk.turn(NEVER, || false), desk.turn(NEVER, || false)];
+        assert_eq!(desk.queue.lock().running, 2);
+        assert!(desk.turn(Span::ZERO, || false).is_err());
     }
 }

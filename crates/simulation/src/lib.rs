@@ -2,13 +2,14 @@
 //!
 //! `random` (dice and seeds), `world` (time and network), `disk` (lost writes, no space, crash at any step), `scenario`
 //! (plain text cases), `ledger` (the ledger on the simulated disk), `ledger_suite` (what every ledger must do), `telemetry`
-//! (metrics in memory), `telemetry_suite` (what every store of metrics must do). A
-//! dev-dependency only.
+//! (metrics in memory), `telemetry_suite` (what every store of metrics must do), `notifier` (receivers that fail in arranged
+//! ways). A dev-dependency only.
 
 mod disk;
 mod ledger;
 mod ledger_log;
 pub mod ledger_suite;
+mod notifier;
 mod random;
 pub mod scenario;
 mod telemetry;
@@ -16,6 +17,7 @@ pub mod telemetry_suite;
 mod world;
 
 pub use self::ledger::SimLedger;
+pub use self::notifier::{Fate, SimReceivers};
 pub use self::telemetry::SimTelemetry;
 pub use disk::{DiskError, SECTOR, SimDisk};
 pub use random::{RUNS_VARIABLE, Random, SEED_VARIABLE, for_seeds};
