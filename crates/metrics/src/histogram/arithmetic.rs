@@ -1,6 +1,7 @@
 //! Adding, subtracting, scaling, comparing. Operands of different resolution meet at the coarser one; custom bounds that
 //! differ meet at the bounds both have.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::bounds::coarser_index;
@@ -45,9 +46,8 @@ impl Histogram {
         f: impl Fn(f64, f64) -> f64 + Copy,
     ) -> Result<Combined, IncompatibleSchemas> {
         let (left, right, reconciled) = aligned(self, other)?;
-        let reset_conflict = self.combine_hint(other.reset_hint);
-        let hint = self.reset_hint;
-        *self = Self {
+        let (hint, reset_conflict) = self.reset_hint.with(other.reset_hint);
+        let combined = Self {
             schema: left.schema,
             zero_threshold: left.zero_threshold,
             zero_count: f(left.zero_count, right.zero_count),
@@ -55,22 +55,11 @@ impl Histogram {
             sum: f(left.sum, right.sum),
             positive: left.positive.merged(&right.positive, f),
             negative: left.negative.merged(&right.negative, f),
-            custom_bounds: left.custom_bounds,
+            custom_bounds: Arc::clone(&left.custom_bounds),
             reset_hint: hint,
         };
+        *self = combined;
         Ok(Combined { reset_conflict, reconciled })
-    }
-
-    /// Gauge wins over all, unknown over known; a reset with its opposite is a conflict (true).
-    pub(super) fn combine_hint(&mut self, other: ResetHint) -> bool {
-        let (hint, conflict) = match (self.reset_hint, other) {
-            (a, b) if a == b => (a, false),
-            (ResetHint::Gauge, _) | (_, ResetHint::Gauge) => (ResetHint::Gauge, false),
-            (ResetHint::Unknown, _) | (_, ResetHint::Unknown) => (ResetHint::Unknown, false),
-            _ => (ResetHint::Unknown, true),
-        };
-        self.reset_hint = hint;
-        conflict
     }
 
     /// All counts and the sum times `factor`. A negative factor makes it a gauge.
@@ -146,7 +135,11 @@ impl Histogram {
         if self.schema > previous.schema || self.zero_threshold < previous.zero_threshold {
             return true;
         }
-        let before = previous.at_schema(self.schema).with_zero_threshold(self.zero_threshold);
+        let before = if self.schema == previous.schema && self.zero_threshold <= previous.zero_threshold {
+            Cow::Borrowed(previous)
+        } else {
+            Cow::Owned(previous.at_schema(self.schema).with_zero_threshold(self.zero_threshold))
+        };
         before.zero_threshold > self.zero_threshold
             || self.zero_count < before.zero_count
             || fell(&self.positive, &before.positive)
@@ -218,27 +211,42 @@ impl Histogram {
     }
 }
 
-/// Both operands with the same layout, and whether custom bounds had to be reconciled.
-pub(super) fn aligned(
-    a: &Histogram,
-    b: &Histogram,
-) -> Result<(Histogram, Histogram, bool), IncompatibleSchemas> {
+// === impl ResetHint ===
+
+impl ResetHint {
+    /// What is known of a sum of two: gauge wins over all, unknown over known; a reset with its opposite is a conflict
+    /// (true).
+    pub(super) fn with(self, other: Self) -> (Self, bool) {
+        match (self, other) {
+            (a, b) if a == b => (a, false),
+            (Self::Gauge, _) | (_, Self::Gauge) => (Self::Gauge, false),
+            (Self::Unknown, _) | (_, Self::Unknown) => (Self::Unknown, false),
+            _ => (Self::Unknown, true),
+        }
+    }
+}
+
+/// Both operands with the same layout, copied only where theirs is another, and whether custom bounds had to be reconciled.
+pub(super) fn aligned<'h>(
+    a: &'h Histogram,
+    b: &'h Histogram,
+) -> Result<(Cow<'h, Histogram>, Cow<'h, Histogram>, bool), IncompatibleSchemas> {
     match (a.is_custom(), b.is_custom()) {
-        (true, true) if a.custom_bounds == b.custom_bounds => Ok((a.clone(), b.clone(), false)),
+        (true, true) if a.custom_bounds == b.custom_bounds => Ok((Cow::Borrowed(a), Cow::Borrowed(b), false)),
         (true, true) => {
             let shared: Arc<[f64]> =
                 a.custom_bounds.iter().copied().filter(|bound| b.custom_bounds.contains(bound)).collect();
-            Ok((a.with_bounds(&shared), b.with_bounds(&shared), true))
+            Ok((Cow::Owned(a.with_bounds(&shared)), Cow::Owned(b.with_bounds(&shared)), true))
         }
         (false, false) => {
             let schema = a.schema.min(b.schema);
-            let (mut a, mut b) = (a.at_schema(schema), b.at_schema(schema));
+            let (mut a, mut b) = (coarser(a, schema), coarser(b, schema));
             // Widening one may overshoot the other; each round widens to a bucket's border, so this ends.
             while a.zero_threshold != b.zero_threshold {
                 if a.zero_threshold < b.zero_threshold {
-                    a = a.with_zero_threshold(b.zero_threshold);
+                    a = Cow::Owned(a.with_zero_threshold(b.zero_threshold));
                 } else if b.zero_threshold < a.zero_threshold {
-                    b = b.with_zero_threshold(a.zero_threshold);
+                    b = Cow::Owned(b.with_zero_threshold(a.zero_threshold));
                 } else {
                     break;
                 }
@@ -247,6 +255,10 @@ pub(super) fn aligned(
         }
         _ => Err(IncompatibleSchemas),
     }
+}
+
+fn coarser(h: &Histogram, schema: i32) -> Cow<'_, Histogram> {
+    if h.schema == schema { Cow::Borrowed(h) } else { Cow::Owned(h.at_schema(schema)) }
 }
 
 /// Whether a bucket of `now` counts less than the same bucket `before`.

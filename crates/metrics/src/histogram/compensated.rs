@@ -24,32 +24,35 @@ impl CompensatedHistogram {
     pub fn add(&mut self, h: &Histogram) -> Result<Combined, IncompatibleSchemas> {
         let (a, b, reconciled) = aligned(&self.sum, h)?;
         let lost = self.lost.laid_out_as(&self.sum, &a);
-        let mut hinted = self.sum.clone();
-        let reset_conflict = hinted.combine_hint(h.reset_hint);
+        let (reset_hint, reset_conflict) = self.sum.reset_hint.with(h.reset_hint);
         let (positive, positive_lost) = add_buckets(&a.positive, &lost.positive, &b.positive);
         let (negative, negative_lost) = add_buckets(&a.negative, &lost.negative, &b.negative);
         let zero = neumaier(a.zero_count, lost.zero_count, b.zero_count);
         let count = neumaier(a.count, lost.count, b.count);
         let sum = neumaier(a.sum, lost.sum, b.sum);
+        let (schema, zero_threshold, custom_bounds) =
+            (a.schema, a.zero_threshold, Arc::clone(&a.custom_bounds));
         self.lost = Histogram {
-            schema: a.schema,
-            zero_threshold: a.zero_threshold,
+            schema,
+            zero_threshold,
             zero_count: zero.1,
             count: count.1,
             sum: sum.1,
             positive: positive_lost,
             negative: negative_lost,
-            custom_bounds: Arc::clone(&a.custom_bounds),
-            reset_hint: hinted.reset_hint,
+            custom_bounds: Arc::clone(&custom_bounds),
+            reset_hint,
         };
         self.sum = Histogram {
+            schema,
+            zero_threshold,
             zero_count: zero.0,
             count: count.0,
             sum: sum.0,
             positive,
             negative,
-            reset_hint: hinted.reset_hint,
-            ..a
+            custom_bounds,
+            reset_hint,
         };
         Ok(Combined { reset_conflict, reconciled })
     }
