@@ -10,13 +10,13 @@
 )]
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::Instant;
 
 use benches::node_exporter::Fleet;
 use kernel::{Span, Timestamp};
 use metrics::sample::{Sample, SeriesBatch};
 use metrics::source::{MatchOp, Matcher, Selection, SeriesSource};
+use parking_lot::Mutex;
 use store::{Durability, Options, Store};
 
 const START: i64 = 1_795_392_000_000;
@@ -109,7 +109,7 @@ fn ingest(store: &Store, fleet: Fleet, minutes: i64) -> i64 {
         // Made before the clock starts: what is measured is the store.
         let batches: Vec<Vec<SeriesBatch>> = (0..hosts)
             .map(|host| {
-                let (t, values) = fleet.lock().unwrap().scrape(host, due);
+                let (t, values) = fleet.lock().scrape(host, due);
                 labels[host]
                     .iter()
                     .zip(values)

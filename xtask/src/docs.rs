@@ -1,6 +1,6 @@
 //! `cargo xtask docs`: keeps what docs/ says of the command line the same as what the command line says of itself.
 //!
-//! A page holds, in a fenced block that opens with "```text mainstay flag set --help", what that command prints; the text
+//! A page holds, in a fenced block that opens with "```text mainstay flag set -h", what that command prints; the text
 //! around it is written by people. Every top-level command has a page of its name in docs/commands/. Man pages
 //! and completions are made by the binary itself (`mainstay man`, `mainstay completions`) and not kept here.
 
@@ -15,7 +15,7 @@ use crate::workspace::{root, target};
 /// What `cargo xtask docs --help` says.
 pub const HELP: &str = "\
 Asks the built `mainstay` for its help texts and writes them into the fenced blocks of the pages in docs/ that open with
-\"```text mainstay COMMAND --help\"; begins docs/commands/COMMAND.md for each command that has no page.
+\"```text mainstay COMMAND -h\"; begins docs/commands/COMMAND.md for each command that has no page.
 
   --check   write nothing; fail where a page is not current";
 
@@ -30,7 +30,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     }
     let commands = commands(&help(&[])?);
     if commands.is_empty() {
-        return Err("`mainstay --help` lists no command".to_owned());
+        return Err("`mainstay -h` lists no command".to_owned());
     }
     let mut pages: Vec<(String, String)> = source::all()?
         .into_iter()
@@ -81,19 +81,19 @@ fn write(path: &str, text: &str) -> Result<(), String> {
 /// What `mainstay WORDS… --help` prints, at a fixed width and without this machine's settings.
 fn help(words: &[&str]) -> Result<String, String> {
     let mut command = Command::new(target().join("debug/mainstay"));
-    command.args(words).arg("--help").env_clear().env("COLUMNS", "100");
+    command.args(words).arg("-h").env_clear().env("COLUMNS", "100");
     let ran = process::quiet(&mut command)?;
     if !ran.succeeded {
-        return Err(format!("`mainstay {} --help` failed: {}", words.join(" "), ran.lines.join(" ")));
+        return Err(format!("`mainstay {} -h` failed: {}", words.join(" "), ran.lines.join(" ")));
     }
     Ok(ran.lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n"))
 }
 
 /// The first form of a command's page: its help, and that of each command below it.
 fn beginning(command: &str) -> Result<String, String> {
-    let mut page = format!("# mainstay {command}\n\n{OPENS}{command} --help\n{CLOSES}\n");
+    let mut page = format!("# mainstay {command}\n\n{OPENS}{command} -h\n{CLOSES}\n");
     for below in commands(&help(&[command])?) {
-        page += &format!("\n## mainstay {command} {below}\n\n{OPENS}{command} {below} --help\n{CLOSES}\n");
+        page += &format!("\n## mainstay {command} {below}\n\n{OPENS}{command} {below} -h\n{CLOSES}\n");
     }
     Ok(page)
 }
@@ -117,7 +117,7 @@ fn refresh(text: &str, help: impl Fn(&[&str]) -> Result<String, String>) -> Resu
     while let Some(line) = lines.next() {
         fresh += line;
         fresh.push('\n');
-        let Some(command) = line.strip_prefix(OPENS).and_then(|rest| rest.strip_suffix("--help")) else {
+        let Some(command) = line.strip_prefix(OPENS).and_then(|rest| rest.strip_suffix("-h")) else {
             continue;
         };
         let words: Vec<&str> = command.split_whitespace().collect();
@@ -141,15 +141,15 @@ mod tests {
     #[test]
     fn blocks_are_filled_and_the_rest_stays() {
         let help = |words: &[&str]| Ok(format!("help of {}", words.join(" ")));
-        let page = "# Flags\n```text mainstay flag set --help\nold\n```\nBy hand.\n";
+        let page = "# Flags\n```text mainstay flag set -h\nold\n```\nBy hand.\n";
         let fresh = refresh(page, help).unwrap();
-        assert!(fresh.contains("```text mainstay flag set --help\nhelp of flag set\n```\n"), "{fresh}");
+        assert!(fresh.contains("```text mainstay flag set -h\nhelp of flag set\n```\n"), "{fresh}");
         assert!(
             fresh.starts_with("# Flags\n") && fresh.ends_with("By hand.\n") && !fresh.contains("old"),
             "{fresh}"
         );
         assert_eq!(refresh(&fresh, help).unwrap(), fresh);
-        assert!(refresh("```text mainstay x --help\n", help).is_err());
+        assert!(refresh("```text mainstay x -h\n", help).is_err());
     }
 
     #[test]
