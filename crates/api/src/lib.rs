@@ -11,6 +11,7 @@ mod extract;
 mod facts;
 mod flags;
 mod guard;
+mod hooks;
 mod host;
 pub mod listen;
 mod metrics;
@@ -36,6 +37,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         resources::endpoints(),
         facts::endpoints(),
         flags::endpoints(),
+        hooks::endpoints(),
         metrics::endpoints(),
         prometheus::endpoints(),
         ofrep::endpoints(),

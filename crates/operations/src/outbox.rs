@@ -12,6 +12,7 @@ use kernel::{FactSeq, Fault, Span};
 use ledger::{DeadLetter, Effect, FactRecord, Ledger, LedgerError, Settled};
 use outside::notifier::{Notification, Notifier};
 use parking_lot::Mutex;
+use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::own::{add, family};
@@ -31,6 +32,8 @@ pub const MAX_ATTEMPTS: u32 = 12;
 pub const FIRST_RETRY: Span = Span::from_secs(5);
 /// The longest wait between two tries.
 pub const LONGEST_RETRY: Span = Span::from_hours(1);
+/// Most deliveries that were given up in one list.
+pub const MAX_LISTED: usize = 1_000;
 /// Upper bounds of the histogram of delivery times, in seconds.
 const BUCKETS: [f64; 7] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
 /// Webhooks counted on their own since the start, deleted ones included; others are counted as one without a name.
@@ -47,6 +50,24 @@ pub struct Turn {
     pub dead: usize,
     /// Not sent, because the webhook is gone or disabled.
     pub dropped: usize,
+}
+
+/// A delivery that was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GivenUp {
+    /// Its number, for another round of tries.
+    pub id: u64,
+    /// The last fact of the change it tells of.
+    pub seq: FactSeq,
+    /// Its idempotency key.
+    pub key: String,
+    /// Whom it would have told; absent when what was stored cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What went wrong last.
+    pub error: String,
 }
 
 /// Counters of deliveries since the start.
@@ -93,25 +114,29 @@ impl Operations {
         self.appended.subscribe()
     }
 
-    /// Effects that were given up, newest first.
+    /// Deliveries that were given up, newest first, at most `limit`.
     ///
     /// # Errors
     /// Denied, or the ledger cannot be read.
-    pub fn dead_letters(&self, asked: &Asked, limit: usize) -> Result<Vec<DeadLetter>, Fault> {
+    pub fn dead_letters(&self, asked: &Asked, limit: usize) -> Result<Vec<GivenUp>, Fault> {
         self.authorise(asked, &Action::new(Verb::Read, Noun::Facts))?;
-        self.ledger.dead_letters(limit).map_err(ledger_fault)
+        let letters = self.ledger.dead_letters(limit).map_err(ledger_fault)?;
+        Ok(letters.into_iter().map(GivenUp::from).collect())
     }
 
-    /// Gives a dead letter another round of tries, beginning now.
+    /// Gives a delivery that was given up another round of tries, beginning now.
     ///
     /// # Errors
-    /// Denied, or there is no dead letter of this number.
-    pub fn revive_dead_letter(&self, asked: &Asked, id: u64) -> Result<(), Fault> {
+    /// Denied, or none that was given up has this number.
+    pub fn revive_dead_letter(&self, asked: &Asked, id: &str) -> Result<(), Fault> {
         self.authorise(asked, &Action::new(Verb::Manage, Noun::Ledger))?;
-        match self.ledger.revive(id, self.now()).map_err(ledger_fault)? {
-            true => Ok(()),
-            false => Err(Fault::not_found(format!("there is no dead letter {id}"))),
+        let number = id.parse().ok();
+        let revived =
+            number.map(|id| self.ledger.revive(id, self.now())).transpose().map_err(ledger_fault)?;
+        if revived.unwrap_or(false) {
+            return Ok(());
         }
+        Err(Fault::not_found(format!("no delivery {id} was given up")))
     }
 
     /// Each webhook's effects on a thread of their own, so that a slow receiver delays nobody else.
@@ -235,6 +260,14 @@ fn facts_of(
         facts.push(fact);
     }
     Ok(Some(facts))
+}
+
+impl From<DeadLetter> for GivenUp {
+    fn from(letter: DeadLetter) -> Self {
+        let webhook = telling(&letter.effect).map(|telling| telling.webhook);
+        let Effect { id, seq, key, attempts, .. } = letter.effect;
+        Self { id, seq, key, webhook, attempts, error: letter.error }
+    }
 }
 
 // === impl Turn ===

@@ -162,8 +162,17 @@ fn a_failed_delivery_is_tried_ever_more_rarely_and_then_kept_as_a_dead_letter() 
     assert_eq!((status.ledger.pending, status.ledger.dead), (0, 1));
     assert_eq!(metric(&house, "mainstay_outbox_dead"), 1.0);
     let [letter] = house.operations().dead_letters(&ada(), 10).unwrap().try_into().unwrap();
-    assert_eq!(letter.error, "refused");
-    house.operations().revive_dead_letter(&ada(), letter.effect.id).unwrap();
+    assert_eq!((letter.error.as_str(), letter.webhook.as_deref()), ("refused", Some("chat")));
+    assert_eq!(letter.attempts, MAX_ATTEMPTS);
+    let operations = house.operations();
+    for nobody in ["0", "999", "x"] {
+        let fault = operations.revive_dead_letter(&ada(), nobody).unwrap_err();
+        assert_eq!(fault.kind, kernel::FaultKind::NotFound, "{nobody}");
+    }
+    let denied =
+        operations.revive_dead_letter(&somebody(Role::Operator), &letter.id.to_string()).unwrap_err();
+    assert_eq!(denied.kind, kernel::FaultKind::Denied);
+    operations.revive_dead_letter(&ada(), &letter.id.to_string()).unwrap();
     assert_eq!(house.deliver(), Turn { delivered: 1, ..Turn::default() });
     assert_eq!((house.receivers.taken().len(), metric(&house, "mainstay_outbox_dead")), (1, 0.0));
 }
