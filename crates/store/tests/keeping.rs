@@ -223,6 +223,24 @@ fn queries_are_bounded_and_select_what_matches() {
 }
 
 #[test]
+fn a_clock_set_back_delays_no_flush_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(quick(dir.path()));
+    let take = |t: i64| offer(&store, labels("m", 0), t, 1.0, at(t));
+    assert_eq!(take(DAY), None);
+    assert_eq!(store.maintain(at(DAY + 20 * MINUTE)).unwrap().flushed, 1);
+    // Five minutes back: late, within the window. A day back: refused, and it says why.
+    assert_eq!(take(DAY - 5 * MINUTE), None);
+    assert!(matches!(take(DAY - 24 * HOUR), Some(Rejection::TooOld { .. })));
+    assert_eq!(store.maintain(at(DAY - 24 * HOUR)).unwrap().flushed, 0);
+    assert_eq!(store.maintain(at(DAY - 24 * HOUR + 15 * MINUTE)).unwrap().flushed, 1);
+    // Set right again.
+    assert_eq!(take(DAY + MINUTE), None);
+    let times: Vec<i64> = pairs(&all(&store, &[])[0]).iter().map(|(t, _)| t - DAY).collect();
+    assert_eq!(times, [-5 * MINUTE, 0, MINUTE]);
+}
+
+#[test]
 fn metadata_stays() {
     let dir = tempfile::tempdir().unwrap();
     let family = |name: &str, help: &str| metrics::sample::FamilyMetadata {
