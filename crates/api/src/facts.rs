@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use kernel::{FactSeq, Fault, Role};
+use kernel::{FactSeq, Fault, Role, Timestamp};
 use ledger::{FactFilter, FactRecord};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,8 @@ struct Search {
     subject: Option<String>,
     actor: Option<String>,
     change: Option<String>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
     q: Option<String>,
     order: Option<Order>,
     limit: Option<usize>,
@@ -96,6 +98,7 @@ fn fact_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let viewer = Needs::Role(Role::Viewer);
+    let time = json!({"type": "string", "format": "date-time"});
     let filtered = |endpoint: Endpoint| {
         endpoint
             .query("after", "Only facts after this one.", json!({"type": "integer", "minimum": 0}))
@@ -105,6 +108,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .query_text("subject", "Only about this, such as `Flag/new-checkout`.")
             .query_text("actor", "Only by this actor, such as `user:ada`.")
             .query_text("change", "Only of this change.")
+            .query("since", "Only facts at or after this time, RFC 3339.", time.clone())
+            .query("until", "Only facts before this time, RFC 3339.", time.clone())
             .query_text("q", "Only with this text in subject, reason or payload.")
     };
     vec![
@@ -163,11 +168,12 @@ async fn list(
         subject: search.subject,
         actor: search.actor,
         change: search.change.map(kernel::ChangeId),
+        since: search.since,
+        until: search.until,
         text: search.q,
         descending,
         // One more than asked for says whether there is a next page.
         limit: limit.saturating_add(1),
-        ..FactFilter::default()
     };
     if let Some(page) = search.page {
         let at = FactSeq(page.parse().map_err(|_| unknown_page(&page))?);

@@ -140,10 +140,11 @@ fn histogram(h: &Histogram) -> Value {
         .into_iter()
         .filter(|bucket| bucket.count != 0.0)
         .map(|bucket| {
-            let rule = match (h.is_custom(), bucket.lower < 0.0, bucket.upper > 0.0) {
-                (false, true, true) => 3,
-                (false, true, false) => 1,
-                _ => 0,
+            let rule = match (bucket.lower_closed, bucket.upper_closed) {
+                (false, true) => 0,
+                (true, false) => 1,
+                (false, false) => 2,
+                (true, true) => 3,
             };
             json!([rule, format_value(bucket.lower), format_value(bucket.upper), format_value(bucket.count)])
         })
