@@ -30,11 +30,25 @@ pub(crate) fn outcomes(answer: &Value, dry_run: bool) -> String {
     for result in field(answer, "/results").as_array().into_iter().flatten() {
         let would = if dry_run { " (dry run)" } else { "" };
         out.push_str(&format!("{} {}{would}\n", text(result, "/key"), text(result, "/outcome")));
+        for warning in field(result, "/warnings").as_array().into_iter().flatten() {
+            out.push_str(&format!("  warning: {}\n", warned(warning)));
+        }
     }
     if let Some(change) = field(answer, "/changeId").as_str() {
         out.push_str(&format!("change {change}\n"));
     }
     out
+}
+
+/// `a.yaml:5:8: facts travel in clear text (use https://)`
+fn warned(warning: &Value) -> String {
+    let at = field(warning, "/at");
+    let place = match field(at, "/line").as_u64() {
+        Some(line) => format!("{}:{line}:{}: ", text(at, "/file"), field(at, "/column")),
+        None => String::new(),
+    };
+    let hint = field(warning, "/hint").as_str().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    format!("{place}{}{hint}", text(warning, "/message"))
 }
 
 /// `mainstay validate`
