@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
-use tests::{Ended, Http, Mainstay, Ran};
+use tests::{Ended, Http, Mainstay, Ran, binary, skip};
 
 /// The promise of the first page of the documentation.
 const START: Duration = Duration::from_secs(1);
@@ -88,6 +89,23 @@ fn a_data_folder_that_cannot_be_made_is_said() {
     let file = folder.path().join("file");
     std::fs::write(&file, "in the way").unwrap();
     check_refusal(&file.join("data"), &[], 13, &["file/data", "--data-dir"]);
+}
+
+/// A disk without room, in a mount that only this one process sees.
+#[test]
+fn a_full_disk_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "mount -t tmpfs -o size=64k none \"$1\" || exit 99; exec \"$2\" serve --listen 127.0.0.1:0 --data-dir \"$1/data\"";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "sh", "-c", script, "sh"]).arg(folder.path()).arg(binary());
+    let ran = Ran::of(&mut unshare);
+    if matches!(ran.code, Some(1 | 99)) {
+        return skip("a mount of one's own needs root: no full disk");
+    }
+    assert_eq!(ran.code, Some(13), "{ran:?}");
+    for text in ["space", "--data-dir"] {
+        assert!(ran.stderr.contains(text), "{ran:?} lacks {text}");
+    }
 }
 
 #[test]
