@@ -129,6 +129,10 @@ fn mainstay(status: &Value) -> String {
         "Ledger",
         &format!("{} facts, {}", text(status, "/ledger/head"), bytes(number(status, "/ledger/bytes"))),
     ));
+    let dead = number(status, "/ledger/dead");
+    if dead > 0.0 {
+        out.push_str(&line("Given up", &format!("{dead} deliveries; see GET /api/mainstay/v1/outbox/dead")));
+    }
     out.push_str(&line(
         "Store",
         &format!(
