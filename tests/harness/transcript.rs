@@ -104,9 +104,14 @@ pub fn read_transcript(text: &str, first_line: usize) -> Vec<Step> {
     steps
 }
 
-/// Runs the steps against a server; answers what came out otherwise than said.
+/// Runs the steps against a server, whose data folder is `mainstay-data` there as it is for a user; answers what came
+/// out otherwise than said.
 pub fn play(server: &Mainstay, folder: &Path, steps: &[Step]) -> Vec<String> {
     let mut wrong = Vec::new();
+    let data = folder.join("mainstay-data");
+    if !data.exists() {
+        std::os::unix::fs::symlink(server.data(), data).unwrap();
+    }
     for step in steps {
         match step {
             Step::File { name, text } => {
