@@ -55,6 +55,12 @@ const TARGETS: &[Target] = &[
         ],
     },
     Target {
+        name: "store",
+        entry: store::fuzz_one,
+        endings: &["bin"],
+        seeds: &["\u{0}\u{0}\u{0}\u{8}12345678"],
+    },
+    Target {
         name: "chunk",
         entry: metrics::chunk::fuzz_one,
         endings: &["bin"],

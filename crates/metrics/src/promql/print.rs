@@ -119,7 +119,7 @@ fn number_text(number: NumberLiteral) -> String {
         return format!("-{}", format_duration(-ms as i64));
     }
     if number.is_duration {
-        return "0s".to_owned();
+        return if number.value.is_sign_negative() { "-0s" } else { "0s" }.to_owned();
     }
     // A sign would bind to what follows: `+Inf ^ 2` is `+(Inf ^ 2)`.
     if number.value == f64::INFINITY { "Inf".to_owned() } else { format_value(number.value) }

@@ -167,6 +167,7 @@ fn precedence_and_printing() {
         ("count_values(\"v\\n\", `x`)", ""),
         ("h </ 5", "h </ 5"),
         ("Inf ^ 2", "Inf ^ 2"),
+        ("-0s", "-0s"),
     ] {
         match parse(text, &Syntax::all()) {
             Ok(expr) => assert_eq!(print(&expr), printed, "{text}"),
