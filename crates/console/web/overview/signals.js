@@ -135,7 +135,7 @@ function ofMainstay(status) {
       tone: "bad",
       title: `${status.ledger.dead} ${status.ledger.dead === 1 ? "delivery" : "deliveries"} failed for good`,
       detail: "their effects did not reach the outside",
-      href: "/audit?q=dead",
+      href: "/docs/webhooks",
     });
   return found;
 }
