@@ -1,18 +1,20 @@
 //! `cargo xtask bench`: runs the benchmarks of `benches/` and compares their figures with the recorded ones.
 //!
-//! A benchmark prints one line a figure, `NAME VALUE UNIT`; every other line is talk. A unit that counts per second is
+//! A benchmark prints one line a figure, `NAME VALUE UNIT`, where the name may have spaces; every other line is talk. A unit that counts per second is
 //! better when larger, any other when smaller. Figures of different machines are not comparable: a record holds the
 //! machine's processor, and a comparison across processors says so.
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use serde::Deserialize;
+
 use crate::process;
-use crate::workspace::{cargo, root};
+use crate::workspace::{cargo, read_toml, root};
 
 /// What `cargo xtask bench --help` says.
 pub const HELP: &str = "\
-Runs `cargo bench -p benches --bench NAME` for each NAME, or for every file of benches/, and prints each figure beside
+Runs `cargo bench -p benches --bench NAME` for each NAME, or for every one of benches/, and prints each figure beside
 the one in benches/recorded/NAME.txt. Fails when a figure is worse than half of its record on the same processor.
 
   --record   write benches/recorded/NAME.txt instead of comparing";
@@ -49,25 +51,31 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     if worse.is_empty() { Ok(()) } else { Err(worse.join("\n")) }
 }
 
+/// The manifest of the benchmarks, as far as it names them.
+#[derive(Deserialize)]
+struct Manifest {
+    bench: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
 fn all() -> Result<Vec<String>, String> {
-    let listing = std::fs::read_dir(root().join("benches")).map_err(|error| format!("benches/: {error}"))?;
-    let mut names: Vec<String> = listing
-        .filter_map(Result::ok)
-        .filter_map(|entry| entry.file_name().to_string_lossy().strip_suffix(".rs").map(str::to_owned))
-        .filter(|name| name != "lib")
-        .collect();
-    names.sort();
-    Ok(names)
+    let manifest: Manifest = read_toml("benches/Cargo.toml")?;
+    Ok(manifest.bench.into_iter().map(|bench| bench.name).collect())
 }
 
 fn parse(text: &str) -> Figures {
     let mut figures = Figures::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        if let [name, value, unit] = words.as_slice()
+        if let [name @ .., value, unit] = words.as_slice()
+            && !name.is_empty()
             && let Ok(value) = value.replace(['_', ','], "").parse::<f64>()
         {
-            figures.insert((*name).to_owned(), (value, (*unit).to_owned()));
+            figures.insert(name.join(" "), (value, (*unit).to_owned()));
         }
     }
     figures
@@ -139,10 +147,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_lines_of_three_words() {
-        let figures =
-            parse("# processor: x\nevaluate 2_500_000 evaluations/s\nsome talk in between\nopen 1.5 s\n");
-        assert_eq!(figures.len(), 2);
+    fn figures_are_lines_that_end_in_a_value_and_its_unit() {
+        let figures = parse(
+            "# processor: x\nevaluate 2_500_000 evaluations/s\nsome talk in between\nopen 1.5 s\n  opening, closed   12.5 ms\n",
+        );
+        assert_eq!(figures.len(), 3);
+        assert_eq!(figures.get("opening, closed"), Some(&(12.5, "ms".to_owned())));
         assert_eq!(figures.get("evaluate"), Some(&(2_500_000.0, "evaluations/s".to_owned())));
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::finding::Finding;
 use crate::source::Source;
+use crate::workspace::root;
 
 /// Pages from which a reader starts.
 const ENTRANCES: [&str; 4] = ["README.md", "ARCHITECTURE.md", "docs/README.md", "docs/index.md"];
@@ -20,7 +21,8 @@ pub fn check(sources: &[Source]) -> Vec<Finding> {
         for (line, link) in links(&page.text) {
             let Some(there) = resolve(&path, &link) else { continue };
             let is_folder = paths.iter().any(|path| path.starts_with(&format!("{there}/")));
-            if !paths.contains(there.as_str()) && !is_folder {
+            // Pictures are no text, so they are not among the sources.
+            if !paths.contains(there.as_str()) && !is_folder && !root().join(&there).is_file() {
                 findings.push(Finding::at(
                     path.clone(),
                     line,
