@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: runs the benchmarks of `benches/` and compares their figures with the recorded ones.
 //!
-//! A benchmark prints one line a figure, `NAME VALUE UNIT`, where the name may have spaces; every other line is talk. A unit that counts per second is
-//! better when larger, any other when smaller. Figures of different machines are not comparable: a record holds the
-//! machine's processor, and a comparison across processors says so.
+//! A benchmark prints one line a figure, `NAME VALUE UNIT`, where the name may have spaces; every other line is talk. A
+//! unit that counts per second is better when larger, any other when smaller. Figures of different machines are not
+//! comparable: a record holds the machine's processor, and a comparison across processors says so.
 
 use std::collections::BTreeMap;
 use std::process::Command;
