@@ -77,3 +77,17 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_lists_every_code() {
+        let page = include_str!("../../../docs/exit-codes.md");
+        for (exit, meaning) in Exit::ALL {
+            let row = format!("| {} | {meaning} |", exit as u8);
+            assert!(page.contains(&row), "docs/exit-codes.md has no row that begins `{row}`");
+        }
+    }
+}
