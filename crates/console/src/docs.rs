@@ -123,6 +123,7 @@ fn shell(title: &str, here: &str, body: &str) -> String {
             let name = match document.folder() {
                 "" => "Guide",
                 "adr" => "Decisions",
+                "commands" => "Commands",
                 "formats" => "Formats",
                 other => other,
             };
