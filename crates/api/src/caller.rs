@@ -1,7 +1,9 @@
 //! Who is calling: credentials off the request, an [`Actor`] from `operations`.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -10,8 +12,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use kernel::{Actor, ActorKind, Fault};
-use operations::Asked;
 use operations::access::Credentials;
+use operations::{Asked, Operations};
 
 use crate::answer::Refused;
 use crate::guard::{cookie, is_forwarded};
@@ -31,9 +33,11 @@ pub(crate) struct Caller {
     pub(crate) tls: bool,
     /// The secret of the session cookie, if that is how the caller proved itself.
     pub(crate) session: Option<String>,
+    /// What the caller proved itself with.
+    proof: Arc<Found>,
 }
 
-/// Credentials as found on the request.
+/// Credentials as found on the request. They are kept while a stream goes on, and never printed.
 enum Found {
     None,
     Local(u32),
@@ -55,9 +59,33 @@ impl Caller {
         self.asked().because(reason.unwrap_or_default())
     }
 
+    /// Whether what the caller proved itself with still stands for who it was. May hash a password: not for the
+    /// runtime's threads.
+    pub(crate) fn stands(&self, operations: &Operations) -> bool {
+        operations.still(&self.proof.credentials(), &self.actor)
+    }
+
     /// Nobody has proved who they are.
     pub(crate) fn is_anonymous(&self) -> bool {
         self.actor.kind == ActorKind::Anonymous
+    }
+}
+
+impl Found {
+    fn credentials(&self) -> Credentials<'_> {
+        match self {
+            Self::None => Credentials::None,
+            Self::Local(uid) => Credentials::Local { uid: *uid },
+            Self::Session(secret) => Credentials::Session(secret),
+            Self::Bearer(secret) => Credentials::Bearer(secret),
+            Self::Basic(user, password) => Credentials::Basic { user, password },
+        }
+    }
+}
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
     }
 }
 
@@ -71,6 +99,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             address: None,
             tls: false,
             session: None,
+            proof: Arc::new(Found::None),
         }))
     }
 }
@@ -95,20 +124,13 @@ pub(crate) async fn identify(State(shared): State<Shared>, mut request: Request,
         Found::Session(secret) => Some(secret.clone()),
         _ => None,
     };
-    let identified = blocking(&shared, move |operations| {
-        let credentials = match &found {
-            Found::None => Credentials::None,
-            Found::Local(uid) => Credentials::Local { uid: *uid },
-            Found::Session(secret) => Credentials::Session(secret),
-            Found::Bearer(secret) => Credentials::Bearer(secret),
-            Found::Basic(user, password) => Credentials::Basic { user, password },
-        };
-        operations.identify(&credentials, address)
-    })
-    .await;
+    let proof = Arc::new(found);
+    let found = Arc::clone(&proof);
+    let identified =
+        blocking(&shared, move |operations| operations.identify(&found.credentials(), address)).await;
     match identified {
         Ok(actor) => {
-            request.extensions_mut().insert(Caller { actor, local, address, tls, session });
+            request.extensions_mut().insert(Caller { actor, local, address, tls, session, proof });
             next.run(request).await
         }
         Err(refused) => refused.into_response(),

@@ -265,9 +265,10 @@ async fn watch_facts(
     };
     let head = *appended.borrow_and_update();
     let mut after = watch::resume_point(&headers, watching.after, head);
-    let (mut outlet, stream) = watch::stream(&shared);
+    let (mut outlet, stream) = watch::stream(&shared, caller);
     tokio::spawn(async move {
         loop {
+            let head = *appended.borrow_and_update();
             let filter = FactFilter {
                 after,
                 chapter: watching.chapter.clone(),
@@ -279,11 +280,13 @@ async fn watch_facts(
             let Ok(facts) = blocking(&shared, move |ops| ops.facts(&asked, &filter)).await else { return };
             let full = facts.len() == CHUNK;
             match send_all(&outlet, facts, &mut after).await {
-                Ok(()) if full => continue,
-                Ok(()) => {}
+                Ok(()) if full => {}
+                // What does not fit the filter is not looked at again.
+                Ok(()) => after = after.max(head),
                 Err(Gone) => return,
             }
-            if outlet.until_changed(&mut appended).await.is_err() {
+            let next = if full { outlet.admitted().await } else { outlet.until_changed(&mut appended).await };
+            if next.is_err() {
                 return;
             }
         }

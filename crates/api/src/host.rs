@@ -43,7 +43,7 @@ async fn host(State(shared): State<Shared>, caller: Caller) -> Answer<Response> 
 async fn watch_host(State(shared): State<Shared>, caller: Caller) -> Answer<Response> {
     let asked = caller.asked();
     let mut measured = blocking(&shared, move |ops| ops.watch_host(&asked)).await?;
-    let (mut outlet, stream) = watch::stream(&shared);
+    let (mut outlet, stream) = watch::stream(&shared, caller);
     tokio::spawn(async move {
         loop {
             let latest = measured.borrow_and_update().clone();

@@ -146,7 +146,7 @@ async fn watch_queries(
         let action = operations::Action::new(operations::Verb::Read, operations::Noun::Metrics);
         blocking(&shared, move |ops| ops.authorise(&asked, &action)).await?;
     }
-    let (mut outlet, stream) = watch::stream(&shared);
+    let (mut outlet, stream) = watch::stream(&shared, caller);
     tokio::spawn(async move {
         let cancelled = Arc::new(AtomicBool::new(false));
         loop {

@@ -246,7 +246,7 @@ async fn events(State(shared): State<Shared>, caller: Caller) -> Answer<Response
     let asked = caller.asked();
     let mut changed = blocking(&shared, move |ops| ops.watch_flags(&asked)).await?;
     let _ = changed.borrow_and_update();
-    let (mut outlet, stream) = watch::stream(&shared);
+    let (mut outlet, stream) = watch::stream(&shared, caller);
     tokio::spawn(async move {
         loop {
             if outlet.until_changed(&mut changed).await.is_err() || outlet.pause(GATHER).await.is_err() {

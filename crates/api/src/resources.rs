@@ -371,7 +371,7 @@ async fn watch_resources(
     };
     let head = *appended.borrow_and_update();
     let mut after = watch::resume_point(&headers, watching.after, head);
-    let (mut outlet, stream) = watch::stream(&shared);
+    let (mut outlet, stream) = watch::stream(&shared, caller);
     tokio::spawn(async move {
         loop {
             let filter = FactFilter { after, limit: watch::CHUNK, ..FactFilter::default() };
@@ -391,7 +391,8 @@ async fn watch_resources(
                     }
                 }
             }
-            if !full && outlet.until_changed(&mut appended).await.is_err() {
+            let next = if full { outlet.admitted().await } else { outlet.until_changed(&mut appended).await };
+            if next.is_err() {
                 return;
             }
         }

@@ -1,4 +1,7 @@
-//! Server-sent events: facts as they are appended, with resume and a heartbeat.
+//! Server-sent events: what every stream has in common, which is resume, a heartbeat and an end.
+//!
+//! Invariant: a stream ends no later than a heartbeat after what its caller proved itself with is revoked, has expired,
+//! or stands for another role.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -8,9 +11,11 @@ use axum::response::sse::{Event, Sse};
 use futures::Stream;
 use kernel::FactSeq;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::server::Shared;
+use crate::caller::Caller;
+use crate::server::{Shared, blocking};
 
 /// Between heartbeats; a client that hears nothing for three of them says that it is stale.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -23,17 +28,21 @@ const BACKLOG: usize = 64;
 pub(crate) struct Outlet {
     sender: mpsc::Sender<Result<Event, Infallible>>,
     draining: watch::Receiver<bool>,
+    shared: Shared,
+    caller: Caller,
 }
 
 /// Why a stream ends.
 pub(crate) struct Gone;
 
-/// A stream and its writing end.
+/// A stream for `caller`, and its writing end.
 pub(crate) fn stream(
     shared: &Shared,
+    caller: Caller,
 ) -> (Outlet, Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>) {
     let (sender, receiver) = mpsc::channel(BACKLOG);
-    (Outlet { sender, draining: shared.0.draining.clone() }, Sse::new(ReceiverStream::new(receiver)))
+    let outlet = Outlet { sender, draining: shared.0.draining.clone(), shared: shared.clone(), caller };
+    (outlet, Sse::new(ReceiverStream::new(receiver)))
 }
 
 impl Outlet {
@@ -42,29 +51,55 @@ impl Outlet {
         self.sender.send(Ok(event)).await.map_err(|_| Gone)
     }
 
-    /// Waits until `changed` changes, sending heartbeats meanwhile. Ends when the client leaves or the process drains.
+    /// Ends the stream of a caller who would be answered differently today.
+    pub(crate) async fn admitted(&self) -> Result<(), Gone> {
+        let caller = self.caller.clone();
+        match blocking(&self.shared, move |operations| Ok(caller.stands(operations))).await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(Gone),
+        }
+    }
+
+    /// Waits until `changed` changes, sending heartbeats meanwhile. Ends when the client leaves, the process drains, or
+    /// the caller is admitted no more.
     pub(crate) async fn until_changed<T: Send + Sync>(
         &mut self,
         changed: &mut watch::Receiver<T>,
     ) -> Result<(), Gone> {
         loop {
-            tokio::select! {
-                change = changed.changed() => return change.map_err(|_| Gone),
+            let woken = tokio::select! {
+                change = changed.changed() => change.map(|()| true).map_err(|_| Gone)?,
                 () = self.sender.closed() => return Err(Gone),
                 _ = self.draining.wait_for(|draining| *draining) => return Err(Gone),
-                () = tokio::time::sleep(HEARTBEAT) => {}
+                () = tokio::time::sleep(HEARTBEAT) => false,
+            };
+            if woken {
+                return self.admitted().await;
             }
-            self.send(Event::default().event("heartbeat").data("{}")).await?;
+            self.beat().await?;
         }
     }
 
-    /// Waits for `pause`, or ends as [`Outlet::until_changed`] does.
+    /// Waits for `pause`, sending heartbeats meanwhile, or ends as [`Outlet::until_changed`] does.
     pub(crate) async fn pause(&mut self, pause: Duration) -> Result<(), Gone> {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => Ok(()),
-            () = self.sender.closed() => Err(Gone),
-            _ = self.draining.wait_for(|draining| *draining) => Err(Gone),
+        let began = Instant::now();
+        loop {
+            let left = pause.saturating_sub(began.elapsed());
+            tokio::select! {
+                () = tokio::time::sleep(left.min(HEARTBEAT)) => {}
+                () = self.sender.closed() => return Err(Gone),
+                _ = self.draining.wait_for(|draining| *draining) => return Err(Gone),
+            }
+            if left <= HEARTBEAT {
+                return self.admitted().await;
+            }
+            self.beat().await?;
         }
+    }
+
+    async fn beat(&self) -> Result<(), Gone> {
+        self.admitted().await?;
+        self.send(Event::default().event("heartbeat").data("{}")).await
     }
 }
 

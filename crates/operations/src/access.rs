@@ -183,6 +183,28 @@ impl Operations {
         }
     }
 
+    /// Whether `credentials` still stand for `actor`: asked of what was begun under them and goes on. It counts as no
+    /// use of them, so that a page left open does not keep its session alive.
+    pub fn still(&self, credentials: &Credentials<'_>, actor: &Actor) -> bool {
+        let (now, key) = (self.now(), &self.access.key);
+        let bearer = |text: &str| {
+            let digest = Secret::parse(SecretKind::Token, text).ok()?.digest(key);
+            self.security.read().state.bearer(&digest, now)
+        };
+        let session = |text: &str| {
+            let digest = Secret::parse(SecretKind::Session, text).ok()?.digest(key);
+            self.security.read().state.session(&digest, now).map(|(actor, _)| actor)
+        };
+        let found = match credentials {
+            Credentials::None | Credentials::Local { .. } => return true,
+            Credentials::Session(text) => session(text).or_else(|| Some(Actor::anonymous())),
+            Credentials::Bearer(text) => bearer(text),
+            Credentials::Basic { password, .. } if password.starts_with("mst_") => bearer(password),
+            Credentials::Basic { user, password } => self.basic(user, password, None).ok(),
+        };
+        found.as_ref() == Some(actor)
+    }
+
     /// The session behind a cookie, if it is live.
     pub fn session_of(&self, secret: &str) -> Option<(Actor, SessionInfo)> {
         let secret = Secret::parse(SecretKind::Session, secret).ok()?;

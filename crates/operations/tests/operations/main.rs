@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, and what it calls is part of it"
 )]
 
+mod access;
 mod flags;
 mod folder;
 mod house;
