@@ -125,6 +125,10 @@ fn one(flag: &Value) -> String {
             serde_json::to_string_pretty(targeting).unwrap_or_default()
         ));
     }
+    for (name, there) in field(flag, "/resource/spec/environments").as_object().into_iter().flatten() {
+        let differs = serde_json::to_string_pretty(there).unwrap_or_default();
+        out.push_str(&format!("\nIn {name}\n{differs}\n"));
+    }
     out
 }
 
