@@ -18,4 +18,5 @@ mod flags;
 mod openapi;
 mod prometheus;
 mod start_stop;
+mod streams;
 mod transcript;

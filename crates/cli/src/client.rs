@@ -1,6 +1,7 @@
 //! Asking a running Mainstay: over the unix socket of the data folder, or at a URL.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -11,6 +12,12 @@ use crate::{Exit, Failure, GlobalArgs};
 
 /// Where Mainstay's own API begins.
 const BASE: &str = "/api/mainstay/v1";
+
+/// A stream of events on which nothing comes for this long, not even one of the heartbeats of every five seconds, is
+/// dead.
+const SILENCE: Duration = Duration::from_secs(20);
+/// Longest event of a stream, in bytes.
+const MAX_EVENT: usize = 16 << 20;
 
 /// A connection to one server.
 pub(crate) struct Client {
@@ -177,15 +184,36 @@ impl Call<'_> {
     }
 
     /// Hands the answer on piece by piece.
-    pub(crate) fn stream(self, mut take: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+    pub(crate) fn stream(self, take: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+        self.pieces(None, take)
+    }
+
+    /// As [`Call::stream`]; fails when nothing comes for `silence`.
+    fn pieces(
+        self,
+        silence: Option<Duration>,
+        mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let client = self.client;
         let response = self.send()?;
         client.runtime.block_on(async {
             let mut pieces = response.bytes_stream();
-            while let Some(piece) = pieces.next().await {
-                take(&piece.map_err(|error| client.unreachable(&error))?)?;
+            loop {
+                let piece = match silence {
+                    Some(silence) => tokio::time::timeout(silence, pieces.next()).await.map_err(|_| {
+                        let seconds = silence.as_secs();
+                        Failure::new(
+                            Exit::Unreachable,
+                            format!("nothing came from {} for {seconds} s", client.place),
+                        )
+                    })?,
+                    None => pieces.next().await,
+                };
+                match piece {
+                    Some(piece) => take(&piece.map_err(|error| client.unreachable(&error))?)?,
+                    None => return Ok(()),
+                }
             }
-            Ok(())
         })
     }
 
@@ -195,11 +223,17 @@ impl Call<'_> {
         name: &str,
         mut take: impl FnMut(Value) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let mut buffer = String::new();
-        self.stream(|piece| {
-            buffer.push_str(&String::from_utf8_lossy(piece));
-            while let Some(end) = buffer.find("\n\n") {
-                let event: String = buffer.drain(..end + 2).collect();
+        let mut buffer: Vec<u8> = Vec::new();
+        self.pieces(Some(SILENCE), |piece| {
+            // A piece may end within a character, so only whole events are read as text.
+            let mut seen = buffer.len().saturating_sub(1);
+            buffer.extend_from_slice(piece);
+            while let Some(found) =
+                buffer.get(seen..).and_then(|new| new.windows(2).position(|w| w == b"\n\n"))
+            {
+                let bytes: Vec<u8> = buffer.drain(..seen + found + 2).collect();
+                seen = 0;
+                let event = String::from_utf8_lossy(&bytes);
                 let field = |wanted: &str| {
                     event
                         .lines()
@@ -212,6 +246,12 @@ impl Call<'_> {
                         take(value)?;
                     }
                 }
+            }
+            if buffer.len() > MAX_EVENT {
+                return Err(Failure::new(
+                    Exit::Bug,
+                    "an event of the stream does not end, is this Mainstay?",
+                ));
             }
             Ok(())
         })

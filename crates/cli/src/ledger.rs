@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,9 @@ use crate::arguments::LedgerCommand;
 use crate::client::Client;
 use crate::print::{field, say, show, text, time};
 use crate::{Exit, Failure, Output};
+
+/// Between attempts to go on following a server that went away.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// Runs the command.
 pub(crate) fn run(client: &Client, output: Output, command: LedgerCommand) -> Result<(), Failure> {
@@ -49,34 +53,47 @@ fn tail(
     follow: bool,
     filter: &[(&str, Option<String>); 2],
 ) -> Result<(), Failure> {
+    // The last fact of all, not of those that fit: what is appended while the first ones are printed comes after it.
+    let newest = client.get(&["facts"]).query("limit", "1").json()?;
+    let mut last = field(&newest, "/items/0/seq").as_u64().unwrap_or(0);
     let mut call = client.get(&["facts"]).query("limit", &lines.clamp(1, 1_000).to_string());
+    call = call.query("before", &last.saturating_add(1).to_string());
     for (name, value) in filter {
         call = call.query_opt(name, value.as_deref());
     }
     let answer = call.json()?;
     let mut facts: Vec<Value> = field(&answer, "/items").as_array().cloned().unwrap_or_default();
-    facts.reverse();
     facts.truncate(lines);
+    facts.reverse();
     for fact in &facts {
         print_fact(output, fact)?;
     }
     if !follow {
         return Ok(());
     }
-    let mut last = facts.last().and_then(|fact| field(fact, "/seq").as_u64());
-    // A server that restarts ends the stream; going on where it ended loses nothing.
+    // A server that restarts ends the stream; going on where it ended loses nothing and repeats nothing.
+    let mut away = false;
     loop {
-        let mut call = client.get(&["facts", "watch"]);
-        if let Some(last) = last {
-            call = call.query("after", &last.to_string());
-        }
+        let mut call = client.get(&["facts", "watch"]).query("after", &last.to_string());
         for (name, value) in filter {
             call = call.query_opt(name, value.as_deref());
         }
-        call.events("fact", |fact| {
-            last = field(&fact, "/seq").as_u64().or(last);
+        let followed = call.events("fact", |fact| {
+            last = field(&fact, "/seq").as_u64().unwrap_or(last);
+            away = false;
             print_fact(output, &fact)
-        })?;
+        });
+        match followed {
+            Ok(()) => {}
+            Err(failure) if failure.exit == Exit::Unreachable => {
+                if !away {
+                    eprintln!("{failure}\nmainstay: waiting for it");
+                }
+                away = true;
+            }
+            Err(failure) => return Err(failure),
+        }
+        std::thread::sleep(RETRY);
     }
 }
 
