@@ -1,7 +1,7 @@
 //! Signing in, users, tokens, links and sessions over HTTP. The sign-in page itself is in `pages`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::answer::{Answer, Page, Paging};
 use crate::caller::Caller;
 use crate::endpoint::{Endpoint, Needs};
-use crate::extract::{Body, Query};
+use crate::extract::{Body, Path, Query};
 use crate::guard::cookie;
 use crate::server::{Shared, blocking};
 

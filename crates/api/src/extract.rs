@@ -1,6 +1,6 @@
-//! Reading requests: queries and JSON bodies whose errors are refusals like every other.
+//! Reading requests: paths, queries and JSON bodies whose errors are refusals like every other.
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -9,6 +9,9 @@ use kernel::Fault;
 use serde::de::DeserializeOwned;
 
 use crate::answer::Refused;
+
+/// The parameters of the path, percent-decoded, as a `T`.
+pub(crate) struct Path<T>(pub(crate) T);
 
 /// The query string as a `T`.
 pub(crate) struct Query<T>(pub(crate) T);
@@ -24,6 +27,17 @@ impl IntoResponse for Unreadable {
         let mut response = Refused(self.1).into_response();
         *response.status_mut() = self.0;
         response
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Unreadable;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Unreadable> {
+        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(rejection) => Err(unreadable_path(&rejection)),
+        }
     }
 }
 
@@ -47,6 +61,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             Err(rejection) => Err(unreadable_body(&rejection)),
         }
     }
+}
+
+fn unreadable_path(rejection: &PathRejection) -> Unreadable {
+    let text = rejection.body_text();
+    let why = text.strip_prefix("Invalid URL: ").unwrap_or(&text);
+    Unreadable(rejection.status(), Fault::invalid(format!("the path cannot be read: {why}")))
 }
 
 fn unreadable_query(rejection: &QueryRejection) -> Unreadable {

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::answer::{Answer, Page, Refused, unknown_page};
 use crate::caller::Caller;
 use crate::endpoint::{Endpoint, Needs};
-use crate::extract::Query;
+use crate::extract::{Path, Query};
 use crate::server::{Shared, blocking};
 use crate::watch::{self, CHUNK, Gone, Outlet};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 
 use flags::{Context, Debt, DefaultVariant, Flag, FlagPatch, FlagState, rollout};
@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use crate::answer::{Answer, Page, Paging};
 use crate::caller::Caller;
 use crate::endpoint::{Endpoint, Needs};
-use crate::extract::{Body, Query};
+use crate::extract::{Body, Path, Query};
 use crate::resources::{AppliedBody, applied};
 use crate::server::{Shared, blocking};
 
@@ -55,6 +55,8 @@ struct FlagItem {
     description: Option<String>,
     /// The environments it says something about.
     environments: Vec<String>,
+    /// Environments in which it is in the other state.
+    differs_in: Vec<String>,
     /// When it was first defined.
     created: String,
     /// When it last changed.
@@ -340,6 +342,7 @@ fn item(
         expires: flag.spec.expires.as_ref().map(|expires| expires.as_str().to_owned()),
         description: flag.spec.description.clone(),
         environments: flag.spec.environments.keys().cloned().collect(),
+        differs_in: differs_in(flag, environment),
         created: flag.created.to_string(),
         changed: flag.changed.to_string(),
         changed_by: status.changed_by.clone(),
@@ -348,6 +351,13 @@ fn item(
         last_evaluated: recent.last.get(name).map(ToString::to_string),
         debt: debts.get(name).cloned().unwrap_or_default(),
     }
+}
+
+/// Environments in which the flag is in another state than in `environment`.
+fn differs_in(flag: &Flag, environment: Option<&str>) -> Vec<String> {
+    let here = flag.spec.state_in(environment);
+    let others = flag.spec.environments.keys().filter(|name| flag.spec.state_in(Some(name)) != here);
+    if environment.is_some() { Vec::new() } else { others.cloned().collect() }
 }
 
 fn debt_codes(debts: Vec<Debt>) -> BTreeMap<String, Vec<String>> {

@@ -1,7 +1,7 @@
 //! Webhooks over HTTP, beyond their resources: the secret that verifies deliveries, and deliveries that were given up.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::answer::{Answer, Page, Paging};
 use crate::caller::Caller;
 use crate::endpoint::{Endpoint, Needs};
-use crate::extract::{Body, Query};
+use crate::extract::{Body, Path, Query};
 use crate::server::{Shared, blocking};
 
 /// What verifies a webhook's deliveries.

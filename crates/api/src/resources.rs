@@ -1,7 +1,7 @@
 //! Resources over HTTP: kinds and schemas, listing, applying, comparing, deleting, history, watching.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::sse::Event as SseEvent;
 use axum::response::{IntoResponse, Response};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, Page, Paging};
 use crate::caller::Caller;
 use crate::endpoint::{Endpoint, Needs};
-use crate::extract::{Body, Query};
+use crate::extract::{Body, Path, Query};
 use crate::server::{Shared, blocking};
 use crate::watch;
 

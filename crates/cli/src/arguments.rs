@@ -467,8 +467,46 @@ impl Because {
     /// The reason, or the command itself.
     pub(crate) fn or_command(&self) -> String {
         self.reason.clone().filter(|reason| !reason.trim().is_empty()).unwrap_or_else(|| {
-            let words: Vec<String> = std::env::args().skip(1).take(8).collect();
-            format!("mainstay {}", words.join(" ")).trim_end().to_owned()
+            format!("mainstay {}", said(std::env::args().skip(1)).join(" ")).trim_end().to_owned()
         })
+    }
+}
+
+/// Words of a command that a reason keeps at most.
+const MAX_WORDS: usize = 12;
+
+/// The words of a command without what says where to ask and who asks: a token must not land in the ledger.
+fn said(arguments: impl Iterator<Item = String>) -> Vec<String> {
+    const GLOBAL: [&str; 6] = ["--data-dir", "--server", "--token", "--ca-cert", "--output", "-o"];
+    let mut words = Vec::new();
+    let mut value_follows = false;
+    for word in arguments {
+        if std::mem::take(&mut value_follows) {
+            continue;
+        }
+        let name = word.split('=').next().unwrap_or_default();
+        if GLOBAL.contains(&name) {
+            value_follows = !word.contains('=');
+        } else if !word.starts_with("-o") {
+            words.push(word);
+        }
+    }
+    words.truncate(MAX_WORDS);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    #[test]
+    fn a_reason_says_what_was_done_and_holds_no_secret() {
+        for (command, expected) in [
+            ("--token mst_secret flag disable a", "flag disable a"),
+            ("flag --token=mst_secret disable a --server https://x -o json", "flag disable a"),
+            ("-ojson --data-dir /d apply -f a.yaml", "apply -f a.yaml"),
+        ] {
+            assert_eq!(said(command.split(' ').map(str::to_owned)).join(" "), expected, "{command}");
+        }
     }
 }

@@ -18,8 +18,11 @@ pub(crate) fn sparkline(values: &[Option<f64>]) -> String {
 
 /// A number with four significant digits, and a suffix where it is large.
 pub(crate) fn figure(v: f64) -> String {
-    if !v.is_finite() {
-        return v.to_string();
+    if v.is_nan() {
+        return "NaN".to_owned();
+    }
+    if v.is_infinite() {
+        return if v > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
     let (scaled, suffix) = match v.abs() {
         n if n >= 1e12 => (v / 1e12, "T"),
@@ -60,6 +63,9 @@ mod tests {
             (12.34, "12.3"),
             (123_456.0, "123k"),
             (2.5e9, "2.5G"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
         ] {
             assert_eq!(figure(v), text);
         }

@@ -118,13 +118,23 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(inner) = source {
+            text = format!("{text}: {inner}");
+            source = inner.source();
+        }
+        if text.contains("certificate") {
+            return Failure::new(
+                Exit::Unreachable,
+                format!(
+                    "the certificate of {} is not trusted: {text}\n  give the certificate of its authority with --ca-cert; \
+                     for a self-signed trial that is tls/self-signed.pem in the server's data folder",
+                    self.place
+                ),
+            );
+        }
         if !error.is_connect() && !error.is_timeout() {
-            let mut text = error.to_string();
-            let mut source = std::error::Error::source(error);
-            while let Some(inner) = source {
-                text = format!("{text}: {inner}");
-                source = inner.source();
-            }
             return Failure::new(Exit::Unreachable, format!("asking {} failed: {text}", self.place));
         }
         Failure::new(

@@ -72,7 +72,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "mainstay: {}", self.message)
+        write!(f, "mainstay: {}", crate::print::harmless(&self.message))
     }
 }
 

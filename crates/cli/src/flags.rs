@@ -73,7 +73,7 @@ fn list(
                     field(flag, "/debt").as_array().into_iter().flatten().filter_map(Value::as_str).collect();
                 vec![
                     text(flag, "/key"),
-                    text(flag, "/state").to_lowercase(),
+                    state_of(flag),
                     text(flag, "/rollout/summary"),
                     text(flag, "/evaluations24h"),
                     time(&text(flag, "/changed")),
@@ -85,6 +85,15 @@ fn list(
         let headings = ["flag", "state", "rollout", "24h", "changed", "by", "debt"];
         table(&headings, &rows, "no flags; `mainstay explain flag` shows one to apply")
     })
+}
+
+/// The state, and where it is another: a flag that is off in production must not read as enabled.
+fn state_of(flag: &Value) -> String {
+    let state = text(flag, "/state").to_lowercase();
+    match names(flag, "/differsIn").as_str() {
+        "" => state,
+        places => format!("{state}, not in {places}"),
+    }
 }
 
 fn one(flag: &Value) -> String {
@@ -142,6 +151,12 @@ fn usage(message: String) -> Failure {
 }
 
 fn set(client: &Client, output: Output, args: &FlagSetArgs) -> Result<(), Failure> {
+    let changes = args.default.is_some() || args.targeting.is_some() || args.rollout.is_some();
+    if !changes && args.variant.is_empty() {
+        return Err(usage(
+            "nothing to change: give --default, --targeting, --rollout or --variant".to_owned(),
+        ));
+    }
     let mut body = Map::new();
     body.insert("reason".into(), args.because.or_command().into());
     if let Some(default) = &args.default {

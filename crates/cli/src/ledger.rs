@@ -1,7 +1,7 @@
 //! `mainstay ledger`, as far as it asks a running server.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::LedgerCommand;
 use crate::client::Client;
-use crate::print::{field, say, show, text, time};
+use crate::print::{field, harmless, say, show, text, time};
 use crate::{Exit, Failure, Output};
 
 /// Between attempts to go on following a server that went away.
@@ -105,7 +105,7 @@ fn print_fact(output: Output, fact: &Value) -> Result<(), Failure> {
             let actor = field(fact, "/actor");
             let reason = text(fact, "/reason");
             let reason = if reason.is_empty() { reason } else { format!("  {reason}") };
-            say(&format!(
+            let line = format!(
                 "{:>6}  {}  {:<22} {:<28} {}:{}{reason}",
                 text(fact, "/seq"),
                 time(&text(fact, "/time")),
@@ -113,7 +113,8 @@ fn print_fact(output: Output, fact: &Value) -> Result<(), Failure> {
                 text(fact, "/subject"),
                 text(actor, "/kind"),
                 text(actor, "/name"),
-            ))
+            );
+            say(&harmless(&line).replace('\n', "\\n"))
         }
     }
 }
@@ -132,5 +133,11 @@ fn export(client: &Client, to: Option<&Path>) -> Result<(), Failure> {
 
 fn say_raw(piece: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    out.write_all(piece).map_err(|e| Failure::new(Exit::Disk, format!("the export cannot be written: {e}")))
+    match out.write_all(piece) {
+        // The reader has gone (`| head`): there is nothing more to do, and that is not a failure.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        written => {
+            written.map_err(|e| Failure::new(Exit::Disk, format!("the export cannot be written: {e}")))
+        }
+    }
 }

@@ -120,12 +120,13 @@ fn matrix(result: &Value) -> String {
                     *slot = Some(v);
                 }
             }
-            let finite = || values.iter().flatten().copied().filter(|v| v.is_finite());
+            let numbers = || values.iter().flatten().copied().filter(|v| !v.is_nan());
+            let extreme = |found: Option<f64>| found.map_or_else(|| "NaN".to_owned(), figure);
             vec![
                 series(field(row, "/metric")),
                 sparkline(&values),
-                figure(finite().fold(f64::INFINITY, f64::min)),
-                figure(finite().fold(f64::NEG_INFINITY, f64::max)),
+                extreme(numbers().reduce(f64::min)),
+                extreme(numbers().reduce(f64::max)),
                 values.iter().rev().flatten().next().map(|v| figure(*v)).unwrap_or_default(),
             ]
         })

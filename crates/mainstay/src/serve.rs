@@ -68,7 +68,9 @@ async fn serve(settings: &Settings, folder: &DataFolder, warnings: &[String]) ->
         started: operations.now(),
         hostname: hostname(),
         data_dir: folder.path().to_path_buf(),
-        listen: parking_lot::RwLock::new(listeners.iter().map(Listener::url).collect()),
+        listen: parking_lot::RwLock::new(
+            listeners.iter().map(|listener| reachable(listener, settings)).collect(),
+        ),
     });
     greet(&about, link.as_ref().map(|link| about.sign_in_url(link.expose())).as_deref(), warnings);
 
@@ -82,7 +84,7 @@ async fn serve(settings: &Settings, folder: &DataFolder, warnings: &[String]) ->
         operations: Arc::clone(&operations),
         about,
         console: settings.console_dir.clone().map_or(console::Source::Embedded, console::Source::Folder),
-        host_names: settings.host_names.clone(),
+        host_names: [settings.host_names.clone(), vec![hostname()]].concat(),
         draining: draining.clone(),
     });
     let connections = Arc::new(Connections::default());
@@ -104,6 +106,17 @@ async fn serve(settings: &Settings, folder: &DataFolder, warnings: &[String]) ->
     let _ = tokio::time::timeout(TIMERS_STOP, async { while tasks.join_next().await.is_some() {} }).await;
     close(&operations, &store).await;
     Ok(())
+}
+
+/// A listener's URL as somebody would type it: "every address" is no address to go to.
+fn reachable(listener: &Listener, settings: &Settings) -> String {
+    let name = settings.host_names.first().cloned().unwrap_or_else(hostname);
+    match listener.local_addr() {
+        Some(address) if address.ip().is_unspecified() => {
+            listener.url().replace(&address.to_string(), &format!("{name}:{}", address.port()))
+        }
+        _ => listener.url(),
+    }
 }
 
 /// Keeps what makes the next start quick. Nothing is lost without it.

@@ -145,17 +145,19 @@ impl Gate {
 }
 
 impl Hashing {
-    fn run<T>(&self, work: impl FnOnce() -> T) -> T {
+    /// On a thread of its own, which ends with the work: the allocator gives the megabytes of one thread to the next,
+    /// where each of the runtime's many threads would keep its own.
+    fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let mut busy = self.busy.lock();
         while *busy >= MAX_HASHING {
             self.freed.wait(&mut busy);
         }
         *busy += 1;
         drop(busy);
-        let done = work();
+        let done = std::thread::scope(|scope| scope.spawn(work).join());
         *self.busy.lock() -= 1;
         self.freed.notify_one();
-        done
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 

@@ -154,7 +154,7 @@ class FlagPage extends Element {
       <dt>Owner</dt>
       <dd>${flag.owner ?? html`<span class="quiet">nobody</span>`}</dd>
       <dt>Expires</dt>
-      <dd>${flag.expires ? time(flag.expires, "both") : html`<span class="quiet">never</span>`}</dd>
+      <dd>${flag.expires ? html`${flag.expires} · ${time(flag.expires, "relative")}` : html`<span class="quiet">never</span>`}</dd>
       <dt>Made</dt>
       <dd>${time(flag.created, "both")}</dd>
       <dt>Changed</dt>

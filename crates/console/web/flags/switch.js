@@ -20,7 +20,10 @@ export const debtChips = (codes) =>
   codes.map((code) => html`${badge(DEBT[code] ?? code, code === "expired" ? "bad" : "warn")} `);
 
 /** @param {Flag} flag */
-export const stateBadge = (flag) => (flag.state === "ENABLED" ? badge("enabled", "ok") : badge("disabled"));
+export const stateBadge = (flag) =>
+  html`${flag.state === "ENABLED" ? badge("enabled", "ok") : badge("disabled")}${
+    flag.differsIn?.length ? html` <span class="quiet small">not in ${flag.differsIn.join(", ")}</span>` : ""
+  }`;
 
 /**
  * Asks for a reason and turns a flag off or on.

@@ -40,7 +40,7 @@ export function figures(host) {
     host.networks.filter((net) => net.interface !== "lo").reduce((total, net) => total + (net[side] ?? 0), 0);
   const pressure = host.pressure ?? {};
   return html`<dl class="figures panel">
-    ${figure("CPU", busy, "fraction", html`user ${format(modes.user, "fraction")} · sys ${format(modes.system, "fraction")}`, "cpu")}
+    ${figure("CPU", busy, "fraction", html`user ${format((modes.user ?? 0) + (modes.nice ?? 0), "fraction")} · sys ${format(modes.system, "fraction")}`, "cpu")}
     ${figure(
       "Load",
       host.load?.[0],

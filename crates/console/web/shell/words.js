@@ -81,6 +81,7 @@
  * @property {number} evaluations24h
  * @property {string} [lastEvaluated]
  * @property {string[]} debt
+ * @property {string[]} [differsIn]
  *
  * @typedef {Flag & { resource: Resource, counts: Record<string, number>, references: { prerequisites: string[], requiredBy: string[] } }} FlagDetail
  * @typedef {{ key: string, owner?: string, reasons: { code: string, text: string }[] }} Debt
