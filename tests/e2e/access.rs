@@ -231,6 +231,20 @@ async fn a_sign_in_link_works_once_and_its_session_ends_at_sign_out() {
 }
 
 #[tokio::test]
+async fn a_path_that_is_no_text_is_refused_in_our_words() {
+    let server = Mainstay::start(&[]);
+    let viewer = server.http_as("viewer").await;
+    for path in ["flags/%ff", "resources/Flag/%ff", "facts/%ff"] {
+        let answer = viewer.get(&format!("/api/mainstay/v1/{path}")).await;
+        assert_eq!(
+            (answer.status, answer.json()["error"]["kind"].as_str()),
+            (400, Some("invalid")),
+            "{answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_foreign_host_name_is_refused() {
     let server = Mainstay::start(&[]);
     let request = server.http().request(Method::GET, "/metrics").header("host", "rebound.example");

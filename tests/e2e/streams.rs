@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use serde_json::{Value, json};
-use tests::{Http, Mainstay, binary};
+use tests::{Http, Mainstay, Ran, binary};
 
 /// A heartbeat of five seconds, and room for a busy machine.
 const AT_THE_LATEST: Duration = Duration::from_secs(20);
@@ -112,6 +112,30 @@ impl Drop for Tail {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn whoever_reads_only_the_beginning_is_no_failure() {
+    let server = Mainstay::start(&[]);
+    let flag = |n: usize| {
+        format!(
+            "apiVersion: mainstay/v1\nkind: Flag\nmetadata: {{name: f{n}}}\nspec: {{state: ENABLED, variants: {{on: true}}, defaultVariant: on}}\n"
+        )
+    };
+    // More than a pipe holds.
+    let text: Vec<String> = (0..400).map(flag).collect();
+    let body = json!({"documents": [{"file": "f.yaml", "text": text.join("---\n")}], "reason": "many"});
+    server.local().post("/api/mainstay/v1/resources/apply", &body).await.ok();
+    for command in
+        ["ledger export", "flag list -o json", "get flags -o yaml", "query -o json {__name__=~\"node_.*\"}"]
+    {
+        let script = "\"$0\" --data-dir \"$1\" $2 2>&1 >&3 | cat >&2; exit 0";
+        let counted = format!("({script}) 3>&1 | head -n 1");
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(counted).arg(binary()).arg(server.data()).arg(command);
+        let ran = Ran::of(&mut shell);
+        assert_eq!((ran.stdout.lines().count(), ran.stderr.as_str()), (1, ""), "{command}");
     }
 }
 

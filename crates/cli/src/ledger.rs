@@ -1,7 +1,7 @@
 //! `mainstay ledger`, as far as it asks a running server.
 
 use std::fs::File;
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::LedgerCommand;
 use crate::client::Client;
-use crate::print::{field, harmless, say, show, text, time};
+use crate::print::{field, harmless, say, say_bytes, show, text, time};
 use crate::{Exit, Failure, Output};
 
 /// Between attempts to go on following a server that went away.
@@ -122,22 +122,11 @@ fn print_fact(output: Output, fact: &Value) -> Result<(), Failure> {
 fn export(client: &Client, to: Option<&Path>) -> Result<(), Failure> {
     let call = client.get(&["ledger", "export"]);
     let Some(path) = to else {
-        return call.stream(say_raw);
+        return call.stream(say_bytes);
     };
     let failed =
         |e: std::io::Error| Failure::new(Exit::Disk, format!("{} cannot be written: {e}", path.display()));
     let mut file = File::create(path).map_err(failed)?;
     call.stream(|piece| file.write_all(piece).map_err(failed))?;
     file.sync_all().map_err(failed)
-}
-
-fn say_raw(piece: &[u8]) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(piece) {
-        // The reader has gone (`| head`): there is nothing more to do, and that is not a failure.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
-        written => {
-            written.map_err(|e| Failure::new(Exit::Disk, format!("the export cannot be written: {e}")))
-        }
-    }
 }

@@ -6,11 +6,17 @@ use serde_json::Value;
 
 use crate::{Exit, Failure, Output};
 
-/// Prints text. When the reader has gone (`| head`), there is nothing more to do and that is not a failure.
+/// Prints text, and ends its last line where it does not.
 pub(crate) fn say(text: &str) -> Result<(), Failure> {
+    say_bytes(text.as_bytes())?;
+    if text.ends_with('\n') || text.is_empty() { Ok(()) } else { say_bytes(b"\n") }
+}
+
+/// Prints bytes as they are. When the reader has gone (`| head`), there is nothing more to do and that is not a
+/// failure.
+pub(crate) fn say_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = stdout().lock();
-    let newline: &[u8] = if text.ends_with('\n') || text.is_empty() { b"" } else { b"\n" };
-    match out.write_all(text.as_bytes()).and_then(|()| out.write_all(newline)).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => Err(Failure::new(Exit::Disk, format!("the answer cannot be written: {error}"))),
         Ok(()) => Ok(()),
@@ -147,7 +153,7 @@ mod tests {
             assert_eq!(harmless(text), shown);
         }
         let rows = vec![vec!["a\nb\u{1b}[31m".to_owned(), "1".to_owned()]];
-        assert_eq!(table(&["x", "y"], &rows, ""), "X             Y\na\\nb\\u{1b}[31m  1\n");
+        assert_eq!(table(&["x", "y"], &rows, ""), "X               Y\na\\nb\\u{1b}[31m  1\n");
     }
 
     #[test]
