@@ -36,7 +36,8 @@ fn this_machine_is_read_plausibly() {
     let snapshot = &second.snapshot;
     let modes: f64 = snapshot.cpu.modes.values().sum();
     assert!((modes - 1.0).abs() < 1e-6, "fractions add up to {modes}");
-    assert!(snapshot.cpu.modes["user"] > 0.0);
+    // Under `nice` the time this test takes counts as nice.
+    assert!(snapshot.cpu.modes["user"] + snapshot.cpu.modes["nice"] > 0.0);
     assert_eq!(snapshot.cpus, std::thread::available_parallelism().unwrap().get().max(snapshot.cpus));
     let memory = snapshot.memory.unwrap();
     assert!(memory.total_bytes > 1 << 27 && memory.available_bytes <= memory.total_bytes);
